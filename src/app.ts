@@ -1,0 +1,86 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import account from './account/routes.ts'
+import auth from './auth/routes.ts'
+import type { Config } from './config.ts'
+import { ApiError, handleErrors, toProblem } from './errors.ts'
+import health from './health/routes.ts'
+import authPlugin from './plugins/auth.ts'
+import contract, { schemaController } from './plugins/contract.ts'
+import database from './plugins/database.ts'
+import docs from './plugins/docs.ts'
+import limits from './plugins/limits.ts'
+import type { PoolOptions } from './pool.ts'
+import todos from './todos/routes.ts'
+
+export interface AppOptions {
+  /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
+  now?: () => number
+  timeouts?: PoolOptions['timeouts']
+}
+
+/** The API, ready to listen or to be injected requests; tests build this very app. */
+export async function buildApp(
+  config: Config,
+  { now = Date.now, timeouts }: AppOptions = {},
+): Promise<FastifyInstance> {
+  const app: FastifyInstance = Fastify({
+    logger: { level: config.LOG_LEVEL },
+    // One line per request is enough, and it is written below.
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: config.TRUST_PROXY,
+    // Todos of the greatest length fit, even when every character is escaped.
+    bodyLimit: 256 * 1024,
+    // A request that stalls is closed within ten seconds, with what it holds.
+    requestTimeout: 8000,
+    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+    // Unknown methods and broken URLs too are answered with a problem document.
+    frameworkErrors: (error, request, reply) => app.errorHandler(error, request, reply),
+    clientErrorHandler: answerBrokenRequest,
+    schemaController,
+  })
+
+  handleErrors(app)
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions } = request
+    const route = routeOptions.url ?? 'none'
+    request.log.info(
+      { method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      'request',
+    )
+  })
+
+  await app.register(contract)
+  await app.register(limits, { config })
+  await app.register(database, { config, timeouts })
+  await app.register(authPlugin, { config, now })
+  await app.register(docs)
+
+  await app.register(health)
+  await app.register(auth, { config })
+  await app.register(account)
+  await app.register(todos)
+
+  app.refuseOtherMethods()
+  await app.ready()
+  return app
+}
+
+/** What the HTTP parser refuses never becomes a request: it is answered here, on the bare socket. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writable) {
+    const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[error.code ?? ''] ?? 400
+    const problem = { ...toProblem(new ApiError('invalid_request'), { url: '', id: '' }), status }
+    const body = JSON.stringify({
+      ...problem,
+      title: STATUS_CODES[status],
+      detail: 'The request could not be read.',
+    })
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    )
+  }
+  socket.destroy()
+}

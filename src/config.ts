@@ -1,0 +1,78 @@
+import { isIP } from 'node:net'
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+
+const count = (fallback: number, minimum = 0, maximum = 1_000_000) =>
+  Type.Integer({ default: fallback, minimum, maximum })
+
+const Environment = Type.Object({
+  NODE_ENV: Type.String({ default: 'development' }),
+  PORT: count(8000, 0, 65535),
+  HOST: Type.String({ default: '0.0.0.0', minLength: 1 }),
+  DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
+  DATABASE_POOL_SIZE: count(10, 1, 1000),
+  DATABASE_PREPARE: Type.Boolean({ default: true }),
+  JWT_SECRET: Type.String(),
+  JWT_ISSUER: Type.String({ default: 'todo-api', minLength: 1 }),
+  JWT_AUDIENCE: Type.String({ default: 'todo-api', minLength: 1 }),
+  ACCESS_TOKEN_TTL: count(900, 1, 86_400),
+  REFRESH_TOKEN_TTL: count(2_592_000, 60, 31_536_000),
+  BCRYPT_COST: count(12, 4, 16),
+  RATE_LIMIT_REGISTER: count(5),
+  RATE_LIMIT_LOGIN: count(10),
+  RATE_LIMIT_LOGIN_ACCOUNT: count(5),
+  RATE_LIMIT_API: count(1000),
+  TRUST_PROXY: Type.String({ default: '' }),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    { default: 'info' },
+  ),
+  SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000),
+})
+
+export type Config = Readonly<Omit<Static<typeof Environment>, 'TRUST_PROXY'> & { TRUST_PROXY: string[] }>
+
+/** A configuration that cannot be used; the message is one sentence that names the variable, never its value. */
+export class ConfigError extends Error {}
+
+const needs: Partial<Record<keyof Config, string>> = {
+  DATABASE_URL: 'must be set to a postgres:// URL of the role that the API logs in with',
+  JWT_SECRET: 'must be set to at least 32 bytes of secret',
+  DATABASE_PREPARE: 'must be true or false',
+  LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
+}
+
+function parseProxies(list: string): string[] {
+  const entries = list.split(',').map((entry) => entry.trim())
+  for (const entry of entries.filter(Boolean)) {
+    const [address = '', prefix] = entry.split('/')
+    const bits = isIP(address) === 6 ? 128 : 32
+    if (!isIP(address) || (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)))
+      throw new ConfigError('TRUST_PROXY must be a comma-separated list of addresses or CIDR ranges.')
+  }
+  return entries.filter(Boolean)
+}
+
+/**
+ * The configuration of the API from environment variables.
+ * @param env variables by name; an empty one counts as absent
+ * @returns the frozen configuration; durations are in the unit that .env.example names
+ * @throws {ConfigError} on the first value that is missing or bad
+ */
+export function loadConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value && name in Environment.properties),
+  )
+  const values = Value.Convert(Environment, Value.Default(Environment, given))
+  for (const { path, schema, message } of Value.Errors(Environment, values)) {
+    const name = path.slice(1) as keyof Config
+    const range =
+      schema.type === 'integer' && `must be a whole number from ${schema.minimum} to ${schema.maximum}`
+    throw new ConfigError(`${name} ${needs[name] ?? (range || message)}.`)
+  }
+  const config = Value.Decode(Environment, values)
+  if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new ConfigError(`JWT_SECRET ${needs.JWT_SECRET}.`)
+  if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
+    throw new ConfigError('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
+  return Object.freeze({ ...config, TRUST_PROXY: parseProxies(config.TRUST_PROXY) })
+}

@@ -1,0 +1,33 @@
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import postgres from 'postgres'
+import type { Database } from '../database.ts'
+import { findRoleFaults, getSchemaVersion } from './sql.ts'
+
+const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
+/** The migrations that this API was built for. */
+const [newest = ''] = readdirSync(join(root, 'db/migrations'))
+  .map((file) => file.split('_', 1)[0] ?? '')
+  .sort()
+  .reverse()
+
+/** SQLSTATE: undefined function, undefined schema, no privilege: what an unmigrated database answers. */
+const unmigrated = ['42883', '3F000', '42501']
+
+/**
+ * What keeps the API from serving, a sentence each, for the operator and never for a client; empty
+ * when the role and the migrations are as they must be.
+ * @throws {ApiError} unavailable (503) when the database cannot be reached
+ */
+export async function findFaults(database: Database): Promise<string[]> {
+  const faults = (await database.withoutUser(findRoleFaults)).map(({ fault }) => fault)
+  if (faults.length > 0) return faults
+  try {
+    const [schema] = await database.withoutUser(getSchemaVersion)
+    if (schema?.version && schema.version >= newest) return []
+  } catch (error) {
+    if (!(error instanceof postgres.PostgresError && unmigrated.includes(error.code))) throw error
+  }
+  return [`The migration ${newest} has not been applied: run npm run db:migrate.`]
+}

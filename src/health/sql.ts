@@ -1,0 +1,34 @@
+import type { Tx } from '../database.ts'
+
+/**
+ * What makes the role that the API logs in with unsafe, a sentence each: row-level security does not
+ * bind a superuser or a BYPASSRLS role, nor (unless forced) a table's owner. Memberships count.
+ */
+export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
+  with mine as (
+    select oid, rolname, rolsuper, rolbypassrls from pg_catalog.pg_roles
+    where pg_catalog.pg_has_role(current_user, oid, 'MEMBER')
+  ), tables as (
+    select c.oid, n.nspname, c.relname, c.relowner, c.relrowsecurity and c.relforcerowsecurity as guarded
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_'
+  )
+  select format('The role %I is %s.', current_user, case
+      when m.rolname = current_user then '' else format('a member of %I, which is ', m.rolname) end ||
+      case when m.rolsuper then 'a superuser' else 'allowed to bypass row-level security' end) as fault
+    from mine m where m.rolsuper or m.rolbypassrls
+  union all
+  select format('The role %I owns the table %I.%I.', current_user, t.nspname, t.relname)
+    from tables t where pg_catalog.pg_has_role(current_user, t.relowner, 'MEMBER')
+  union all
+  select format('The role %I reaches the table %I.%I, whose row-level security is not enabled and forced.',
+      current_user, t.nspname, t.relname)
+    from tables t where not t.guarded
+      and pg_catalog.has_any_column_privilege(t.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+  union all
+  select format('The role %I is not a member of todo_api.', current_user)
+    where not exists (select from mine where rolname = 'todo_api')`
+
+/** The newest migration that has been applied. */
+export const getSchemaVersion = (tx: Tx) =>
+  tx<{ version: string | null }>`select app.schema_version() as version`

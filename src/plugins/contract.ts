@@ -1,0 +1,103 @@
+import AjvCompiler from '@fastify/ajv-compiler'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import { ApiError } from '../errors.ts'
+import { Empty, Problem } from '../schema.ts'
+
+/** bcrypt uses no more than 72 bytes of a password. */
+export const PASSWORD_BYTES = { min: 8, max: 72 }
+
+const formats = {
+  password(text: string) {
+    const bytes = Buffer.byteLength(text)
+    return bytes >= PASSWORD_BYTES.min && bytes <= PASSWORD_BYTES.max
+  },
+}
+
+const ajv = AjvCompiler()
+/** Bodies are taken as they are; path and query are text, so their numbers and booleans are converted. */
+export const schemaController = {
+  compilersFactory: {
+    buildValidator(externalSchemas: Parameters<typeof ajv>[0]) {
+      const build = (coerceTypes: boolean) =>
+        ajv(externalSchemas, {
+          customOptions: {
+            coerceTypes,
+            removeAdditional: false,
+            useDefaults: true,
+            allErrors: true,
+            formats,
+          },
+        })
+      const body = build(false)
+      const text = build(true)
+      return (route: Parameters<typeof body>[0] & { httpPart?: string }) =>
+        (route.httpPart === 'body' ? body : text)(route)
+    },
+  },
+}
+
+/**
+ * What holds for every route: a schema for each answer, no unknown query parameters, JSON that is
+ * taken as it was sent or not at all, and 405 with Allow for the methods a path does not have.
+ */
+export default fp(
+  async (app) => {
+    app.addSchema(Problem)
+    parseJson(app)
+
+    const methods = new Map<string, Set<string>>()
+    app.addHook('onRoute', (route) => {
+      if (route.schema?.hide) return
+      const known = methods.get(route.url) ?? new Set()
+      for (const method of [route.method].flat()) known.add(method)
+      methods.set(route.url, known)
+      if (!route.schema?.response) throw new Error(`${route.method} ${route.url} has no response schema`)
+      route.schema.querystring ??= Empty
+    })
+    app.decorate('refuseOtherMethods', () => {
+      for (const [url, known] of [...methods]) {
+        const others = app.supportedMethods.filter((method) => !known.has(method))
+        app.route(refusal(url, others, [...known].join(', ')))
+      }
+    })
+  },
+  { name: 'contract' },
+)
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Called last, when every path is known. */
+    refuseOtherMethods(): void
+  }
+}
+
+/** RFC 9110, section 15.5.6. */
+function refusal(url: string, method: string[], allow: string): RouteOptions {
+  return {
+    url,
+    method,
+    schema: { hide: true },
+    // On the request, not in the handler: a body is not read first.
+    onRequest: async () => {
+      throw new ApiError('method_not_allowed', { headers: { allow } })
+    },
+    handler: async () => {},
+  }
+}
+
+/** Bytes that are not UTF-8 are refused: decoding them leniently would change them silently. */
+function parseJson(app: FastifyInstance): void {
+  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    let text: string
+    try {
+      text = utf8.decode(body)
+    } catch {
+      return done(new ApiError('malformed_json', { detail: 'The body is not valid UTF-8.' }))
+    }
+    parse(request, text, (error, value) => (error ? done(new ApiError('malformed_json')) : done(null, value)))
+  })
+}

@@ -1,0 +1,33 @@
+import fp from 'fastify-plugin'
+import type { Config } from '../config.ts'
+import { createDatabase, type Database, type Tx } from '../database.ts'
+import type { PoolOptions } from '../pool.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    database: Database
+  }
+  interface FastifyRequest {
+    /** {@link Database.withUser} for the user of this request; read only for GET and HEAD. */
+    withUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+  }
+}
+
+/** Decorates the app with the database and each request with `withUser`. */
+export default fp<{ config: Config; timeouts: PoolOptions['timeouts'] }>(
+  async (app, { config, timeouts }) => {
+    const database = createDatabase({
+      url: config.DATABASE_URL,
+      max: config.DATABASE_POOL_SIZE,
+      prepare: config.DATABASE_PREPARE,
+      timeouts,
+    })
+    app.decorate('database', database)
+    app.decorateRequest('withUser', function (run) {
+      const mode = this.method === 'GET' || this.method === 'HEAD' ? 'read only' : 'read write'
+      return database.withUser(this.credential, mode, run)
+    })
+    app.addHook('onClose', database.close)
+  },
+  { name: 'database' },
+)

@@ -1,0 +1,51 @@
+import { createRequire } from 'node:module'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+
+/** The version and description are kept in package.json alone. */
+const about = createRequire(import.meta.url)('todo-api/package.json') as {
+  version: string
+  description: string
+}
+
+/** The OpenAPI document, generated from the routes' schemas, and the explorer at /docs. */
+export default fp(
+  async (app) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'TODO API',
+          version: about.version,
+          description: `${about.description} Errors are problem documents (RFC 9457).`,
+          license: { name: 'MIT', identifier: 'MIT' },
+        },
+        servers: [{ url: '/', description: 'This service' }],
+        tags: [
+          { name: 'auth', description: 'Register and log in.' },
+          { name: 'account', description: 'The user who is asking.' },
+          { name: 'todos', description: "The user's own todos." },
+          { name: 'health', description: 'For load balancers and probes.' },
+        ],
+        components: {
+          securitySchemes: {
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'JWT',
+              description: 'The `access_token` that `POST /login` answers.',
+            },
+          },
+        },
+      },
+      // A schema that has a name keeps it, instead of def-0.
+      refResolver: { buildLocalReference: (schema) => String(schema.$id) },
+    })
+    await app.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { persistAuthorization: true, displayRequestDuration: true, deepLinking: true },
+    })
+  },
+  { name: 'docs' },
+)

@@ -1,0 +1,120 @@
+import { type SchemaOptions, type Static, type TSchema, Type } from '@sinclair/typebox'
+
+/** Text that Postgres can keep as it is: no NUL, no lone surrogate (the pattern runs in Unicode mode). */
+export const TEXT = '^[^\\u0000\\uD800-\\uDFFF]*$'
+export const NOT_BLANK = '^(?=[^]*\\S)[^\\u0000\\uD800-\\uDFFF]*$'
+
+/** What a credential may be allowed. */
+export const scopes = ['todos:read', 'todos:write', 'account'] as const
+export type Scope = (typeof scopes)[number]
+
+/** A reference to a schema that is registered once under its `$id`; in the document a named component. */
+export const Ref = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string))
+
+/** `["string", "null"]` rather than a union: the serializer needs no validation to tell the two apart. */
+export const Nullable = <T extends TSchema>(schema: T, options: SchemaOptions = {}) =>
+  Type.Unsafe<Static<T> | null>({ ...schema, ...options, type: [schema.type, 'null'] })
+
+export const Id = Type.String({
+  pattern: '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$',
+  format: 'uuid',
+  maxLength: 36,
+  description: 'A UUID (version 7: later ones sort after earlier ones).',
+  examples: ['0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'],
+})
+
+const timestamp = { format: 'date-time', maxLength: 40, examples: ['2026-11-23T09:30:00Z'] }
+/** What the API answers: RFC 3339, UTC. */
+export const Timestamp = Type.String({ ...timestamp, description: 'RFC 3339, in UTC.' })
+/** What a client may send: up to microseconds and the years 1900 to 2999, so that nothing is rounded or overflows. */
+export const NewTimestamp = Type.String({
+  ...timestamp,
+  pattern: '^(19|2\\d)\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d)$',
+  description: 'RFC 3339 with an offset, years 1900 to 2999, at most microseconds.',
+})
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({
+      maxLength: 200,
+      description: 'A URI of the kind of problem.',
+      examples: ['about:blank'],
+    }),
+    title: Type.String({ maxLength: 200, examples: ['There is nothing here'] }),
+    status: Type.Integer({ minimum: 400, maximum: 599, examples: [404] }),
+    code: Type.String({
+      maxLength: 50,
+      description: 'Stable: decide on this, not on the texts.',
+      examples: ['not_found'],
+    }),
+    detail: Type.String({ maxLength: 500, examples: ['There is nothing here.'] }),
+    instance: Type.String({
+      maxLength: 2000,
+      description: 'The path that was asked for.',
+      examples: ['/todos/1'],
+    }),
+    request_id: Type.String({
+      maxLength: 100,
+      description: 'Names this request in the log.',
+      examples: ['req-1'],
+    }),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: Type.Optional(
+            Type.String({
+              maxLength: 200,
+              description: 'JSON Pointer (RFC 6901) into the body.',
+              examples: ['/title'],
+            }),
+          ),
+          parameter: Type.Optional(
+            Type.String({ maxLength: 200, description: 'The path or query parameter.', examples: ['limit'] }),
+          ),
+          code: Type.String({ maxLength: 50, examples: ['maxLength'] }),
+          message: Type.String({ maxLength: 200, examples: ['must NOT have more than 200 characters'] }),
+        }),
+        { maxItems: 20, description: 'With 400: each member that is wrong.' },
+      ),
+    ),
+  },
+  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
+)
+export type Problem = Static<typeof Problem>
+
+/** The parts of a list answer that say where in the whole it stands. */
+export const Page = {
+  limit: Type.Integer({ minimum: 1, maximum: 100, examples: [20] }),
+  offset: Type.Integer({ minimum: 0, maximum: 2147483647, examples: [0] }),
+  has_more: Type.Boolean({ description: 'Whether there are more after these.', examples: [false] }),
+}
+
+const meanings = {
+  400: 'The request is not valid: `invalid_request` or `malformed_json`.',
+  401: 'No credential, or none that is alive.',
+  403: 'The token lacks the scope: `insufficient_scope`.',
+  404: 'There is nothing here that you may see: `not_found`.',
+  409: 'It conflicts with what is there.',
+  413: 'The body is too large: `payload_too_large`.',
+  415: 'The body is not JSON: `unsupported_media_type`.',
+  429: 'Too many requests: `rate_limited`; `Retry-After` says when to come back.',
+  500: 'Our fault: `internal`.',
+  503: 'Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back.',
+}
+
+/** Response schemas of the problems that a route can answer; 429, 500 and 503 belong to every route. */
+export function problems(...statuses: (keyof typeof meanings)[]) {
+  return Object.fromEntries(
+    [...statuses, 429 as const, 500 as const, 503 as const].map((status) => [
+      status,
+      {
+        description: meanings[status],
+        content: { 'application/problem+json': { schema: Ref(Problem) } },
+      },
+    ]),
+  )
+}
+/** What every route with a body can answer, and what every route with a bearer token can. */
+export const BODY = [400, 413, 415] as const
+export const TOKEN = [401, 403] as const
+export const Empty = Type.Object({}, { additionalProperties: false })

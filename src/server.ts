@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.ts'
+import { type Config, loadConfig } from './config.ts'
+import { findFaults } from './health/check.ts'
+
+/** What the embedded database, if there is one, gives to the start. */
+interface Backing {
+  env: NodeJS.ProcessEnv
+  psql?: string
+  stop(): Promise<void>
+}
+
+/** The environment as it is; without a database in it, and not in production, the embedded one's. */
+async function back(env: NodeJS.ProcessEnv): Promise<Backing> {
+  if (env.DATABASE_URL || env.NODE_ENV === 'production') return { env, stop: async () => {} }
+  const { startEmbedded } = await import('../db/embedded.ts')
+  const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(env.DATA_DIR || '.data')
+  const defaults = { HOST: '127.0.0.1', JWT_SECRET: jwtSecret }
+  return { env: { ...defaults, ...env, DATABASE_URL: databaseUrl }, psql, stop }
+}
+
+/** Listens, or throws one sentence that says why it cannot. */
+async function serve(config: Config): Promise<FastifyInstance> {
+  const app = await buildApp(config)
+  try {
+    const faults = await findFaults(app.database).catch(() => {
+      throw new Error('The database at DATABASE_URL cannot be reached, or refuses its user or password.')
+    })
+    if (faults.length > 0) throw new Error(`This database cannot be used. ${faults.join(' ')}`)
+    await app.listen({ port: config.PORT, host: config.HOST }).catch((error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE'
+      throw new Error(taken ? `The port ${config.PORT} is in use: set PORT to another one.` : error.message)
+    })
+    return app
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+}
+
+function announce(app: FastifyInstance, psql: string | undefined): void {
+  const { address, family, port } = app.server.address() as AddressInfo
+  const host =
+    { '0.0.0.0': 'localhost', '::': 'localhost' }[address] ?? (family === 'IPv6' ? `[${address}]` : address)
+  const lines = [
+    `The TODO API is ready.`,
+    `  API      http://${host}:${port}`,
+    `  Explorer http://${host}:${port}/docs`,
+    ...(psql ? [`  Database ${psql}`, '  Ctrl-C stops both.'] : []),
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+async function main(): Promise<void> {
+  // From the first moment, and every time: a signal must not end the process before the database is stopped.
+  const signal = new Promise<void>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => resolve())
+  })
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  const { env, psql, stop } = await back(process.env)
+  try {
+    const config = loadConfig(env)
+    const app = await serve(config)
+    if (config.NODE_ENV !== 'production') announce(app, psql)
+    await signal
+    const grace = setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_MS)
+    await app.close()
+    clearTimeout(grace)
+  } finally {
+    await stop()
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`)
+  process.exitCode = 1
+}
