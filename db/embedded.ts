@@ -40,7 +40,7 @@ export async function startEmbedded(dataDir: string, flags: string[] = []): Prom
   const release = hold(folder)
   try {
     const secrets = loadSecrets(folder)
-    const cluster = await startCluster(join(folder, 'postgres'), secrets.superuser, flags)
+    const cluster = await startCluster(join(folder, 'postgres'), secrets.superuser, { flags })
     const stop = () => cluster.stop().finally(release)
     const url = (role: string, password: string, database: string) =>
       `postgres://${role}:${password}@127.0.0.1:${cluster.port}/${database}?sslmode=disable`
@@ -53,7 +53,7 @@ export async function startEmbedded(dataDir: string, flags: string[] = []): Prom
       stop,
     }
     try {
-      await provision(embedded, secrets)
+      await provision(embedded)
     } catch (error) {
       await stop()
       throw error
@@ -77,19 +77,29 @@ export async function startEmbedded(dataDir: string, flags: string[] = []): Prom
   }
 }
 
-/** The database, its owner, and the role that the API logs in with: none of them a superuser. */
-async function provision({ superuserUrl, migrationUrl }: Embedded, secrets: Secrets): Promise<void> {
-  const sql = postgres(superuserUrl, { max: 1, onnotice: () => {} })
+/**
+ * Makes the database, its owner and the role that the API logs in with (none of them a superuser), each
+ * if it is missing, and migrates.
+ */
+export async function provision(
+  urls: Pick<Embedded, 'superuserUrl' | 'migrationUrl' | 'databaseUrl'>,
+): Promise<void> {
+  const sql = postgres(urls.superuserUrl, { max: 1, onnotice: () => {} })
+  const makeRole = async (url: string, attributes: string) => {
+    const { username, password } = new URL(url)
+    const [made] = await sql`select from pg_roles where rolname = ${username}`
+    // A password cannot be a parameter here; these are base64url, so there is nothing to quote.
+    if (!made) await sql.unsafe(`create role ${username} login ${attributes} password '${password}'`)
+    return username
+  }
   try {
-    const [made] = await sql`select from pg_database where datname = 'todo'`
-    if (!made) {
-      // A password cannot be a parameter here; these are base64url, so there is nothing to quote.
-      await sql.unsafe(`create role todo_owner login createrole password '${secrets.owner}'`)
-      await sql.unsafe(`create role todo_login login password '${secrets.login}'`)
-      await sql`create database todo owner todo_owner`
-    }
-    await migrate(migrationUrl)
-    await sql`grant todo_api to todo_login`
+    const owner = await makeRole(urls.migrationUrl, 'createrole')
+    const login = await makeRole(urls.databaseUrl, '')
+    const database = new URL(urls.migrationUrl).pathname.slice(1)
+    const [made] = await sql`select from pg_database where datname = ${database}`
+    if (!made) await sql`create database ${sql(database)} owner ${sql(owner)}`
+    await migrate(urls.migrationUrl)
+    await sql`grant todo_api to ${sql(login)}`
   } finally {
     await sql.end()
   }

@@ -32,9 +32,6 @@ const Environment = Type.Object({
 
 export type Config = Readonly<Omit<Static<typeof Environment>, 'TRUST_PROXY'> & { TRUST_PROXY: string[] }>
 
-/** A configuration that cannot be used; the message is one sentence that names the variable, never its value. */
-export class ConfigError extends Error {}
-
 const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_URL: 'must be set to a postgres:// URL of the role that the API logs in with',
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
@@ -48,7 +45,7 @@ function parseProxies(list: string): string[] {
     const [address = '', prefix] = entry.split('/')
     const bits = isIP(address) === 6 ? 128 : 32
     if (!isIP(address) || (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)))
-      throw new ConfigError('TRUST_PROXY must be a comma-separated list of addresses or CIDR ranges.')
+      throw new Error('TRUST_PROXY must be a comma-separated list of addresses or CIDR ranges.')
   }
   return entries.filter(Boolean)
 }
@@ -57,7 +54,7 @@ function parseProxies(list: string): string[] {
  * The configuration of the API from environment variables.
  * @param env variables by name; an empty one counts as absent
  * @returns the frozen configuration; durations are in the unit that .env.example names
- * @throws {ConfigError} on the first value that is missing or bad
+ * @throws {Error} one sentence that names the first variable that is missing or bad, never its value
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
@@ -68,11 +65,11 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     const name = path.slice(1) as keyof Config
     const range =
       schema.type === 'integer' && `must be a whole number from ${schema.minimum} to ${schema.maximum}`
-    throw new ConfigError(`${name} ${needs[name] ?? (range || message)}.`)
+    throw new Error(`${name} ${needs[name] ?? (range || message)}.`)
   }
   const config = Value.Decode(Environment, values)
-  if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new ConfigError(`JWT_SECRET ${needs.JWT_SECRET}.`)
+  if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new Error(`JWT_SECRET ${needs.JWT_SECRET}.`)
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
-    throw new ConfigError('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
+    throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
   return Object.freeze({ ...config, TRUST_PROXY: parseProxies(config.TRUST_PROXY) })
 }

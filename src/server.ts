@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { type Config, loadConfig } from './config.ts'
@@ -41,13 +40,10 @@ async function serve(config: Config): Promise<FastifyInstance> {
 }
 
 function announce(app: FastifyInstance, psql: string | undefined): void {
-  const { address, family, port } = app.server.address() as AddressInfo
-  const host =
-    { '0.0.0.0': 'localhost', '::': 'localhost' }[address] ?? (family === 'IPv6' ? `[${address}]` : address)
   const lines = [
     `The TODO API is ready.`,
-    `  API      http://${host}:${port}`,
-    `  Explorer http://${host}:${port}/docs`,
+    `  API      ${app.listeningOrigin}`,
+    `  Explorer ${app.listeningOrigin}/docs`,
     ...(psql ? [`  Database ${psql}`, '  Ctrl-C stops both.'] : []),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)

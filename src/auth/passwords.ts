@@ -18,6 +18,9 @@ export interface Passwords {
   close(): Promise<void>
 }
 
+/** bcrypt ignores what comes after 72 bytes: a longer password is nobody's. */
+export const isTooLong = (password: string) => Buffer.byteLength(password) > 72
+
 /** @param cost of new hashes: the logarithm of bcrypt's rounds */
 export function createPasswords(cost: number): Passwords {
   const pool = new Piscina({

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
 import { ApiError, found } from '../errors.ts'
 import { BODY, problems, Ref, scopes } from '../schema.ts'
-import { createPasswords } from './passwords.ts'
+import { createPasswords, isTooLong } from './passwords.ts'
 import { Login, Registration, Tokens, User } from './schema.ts'
 import { findPasswordSalt, openSession, registerUser } from './sql.ts'
 
@@ -49,6 +49,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     },
     async (request, reply) => {
       const { email, password } = request.body
+      if (isTooLong(password)) throw new ApiError('invalid_credentials')
       const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email))
       // Hashed even when there is no such user: the time it takes must not tell.
       const hash = await passwords.hash(password, known?.salt)

@@ -5,13 +5,11 @@ import { ApiError } from '../errors.ts'
 import { Empty, Problem } from '../schema.ts'
 
 /** bcrypt uses no more than 72 bytes of a password. */
-export const PASSWORD_BYTES = { min: 8, max: 72 }
+const PASSWORD_BYTES = { min: 8, max: 72 }
 
-const formats = {
-  password(text: string) {
-    const bytes = Buffer.byteLength(text)
-    return bytes >= PASSWORD_BYTES.min && bytes <= PASSWORD_BYTES.max
-  },
+function isPassword(text: string): boolean {
+  const bytes = Buffer.byteLength(text)
+  return bytes >= PASSWORD_BYTES.min && bytes <= PASSWORD_BYTES.max
 }
 
 const ajv = AjvCompiler()
@@ -21,13 +19,8 @@ export const schemaController = {
     buildValidator(externalSchemas: Parameters<typeof ajv>[0]) {
       const build = (coerceTypes: boolean) =>
         ajv(externalSchemas, {
-          customOptions: {
-            coerceTypes,
-            removeAdditional: false,
-            useDefaults: true,
-            allErrors: true,
-            formats,
-          },
+          customOptions: { coerceTypes, removeAdditional: false, useDefaults: true, allErrors: true },
+          onCreate: (instance) => instance.addFormat('password', isPassword),
         })
       const body = build(false)
       const text = build(true)

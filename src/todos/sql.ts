@@ -22,16 +22,17 @@ export const createTodo = (tx: Tx, id: string, todo: NewTodo) => tx<Todo>`
     title text, notes text, completed boolean, due_at timestamptz, priority smallint, tags text[], position integer)
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
-/** Lays the patch over the row in the database (RFC 7396): one statement, and the same one for every set of members. */
+/** Lays the patch over the row in the database (RFC 7396): one statement, and the same
+ * one for every set of members. An empty patch is no change. */
 export const updateTodo = (tx: Tx, id: string, patch: TodoPatch) => tx<Todo>`
   update todos
-  set (title, notes, completed, completed_at, due_at, priority, tags, position) = (
-        select new.title, new.notes, new.completed,
-               case when new.completed then coalesce(todos.completed_at, now()) end,
-               new.due_at, new.priority, new.tags, new.position
-        from jsonb_populate_record(todos, ${patch}::jsonb) as new),
-      version = version + 1,
-      updated_at = now()
+  set (title, notes, completed, completed_at, due_at, priority, tags, position, version, updated_at) = (
+    select new.title, new.notes, new.completed,
+           case when new.completed then coalesce(todos.completed_at, now()) end,
+           new.due_at, new.priority, new.tags, new.position,
+           todos.version + (patch <> '{}')::integer,
+           case when patch = '{}' then todos.updated_at else now() end
+    from (select ${patch}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
   where id = ${id}
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 

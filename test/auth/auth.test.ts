@@ -1,0 +1,83 @@
+import t from 'tap'
+import { password, problem, setUp, signUp } from '../helper.ts'
+
+const { app, database } = await setUp(t)
+const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload })
+
+t.test('registers a user', async (t) => {
+  const answer = await post('/register', { email: 'Ada@Example.com', password })
+  t.equal(answer.statusCode, 201)
+  t.match(answer.json(), { id: /^[0-9a-f-]{36}$/, email: 'Ada@Example.com', created_at: /T.*Z$/ })
+  t.same(Object.keys(answer.json()), ['id', 'email', 'created_at'], 'and answers nothing else')
+})
+
+t.test('refuses an email that is taken, whatever its case', async (t) => {
+  await post('/register', { email: 'grace@example.com', password })
+  problem(t, await post('/register', { email: 'GRACE@example.com', password }), 409, 'email_taken')
+})
+
+t.test('refuses a bad email or password, and names the member', async (t) => {
+  const bad: [object, string][] = [
+    [{ email: 'nobody', password }, '/email'],
+    [{ email: `${'a'.repeat(250)}@example.com`, password }, '/email'],
+    [{ email: 'a@example.com', password: 'short' }, '/password'],
+    [{ email: 'a@example.com', password: 'é'.repeat(37) }, '/password'],
+    [{ email: 'a@example.com', password: 'with a \u0000 in it' }, '/password'],
+    [{ email: 'a@example.com', password: 'with a \ud800 in it' }, '/password'],
+    [{ email: 'a@example.com' }, '/password'],
+    [{ email: 'a@example.com', password, admin: true }, '/admin'],
+    [{ email: 'a@example.com', password: 12345678 }, '/password'],
+  ]
+  for (const [payload, pointer] of bad) {
+    const answer = await post('/register', payload)
+    problem(t, answer, 400, 'invalid_request')
+    t.match(answer.json().errors, [{ pointer }], JSON.stringify(payload))
+  }
+  t.equal(
+    (await post('/register', { email: 'b@example.com', password: 'é'.repeat(36) })).statusCode,
+    201,
+    '72 bytes',
+  )
+})
+
+t.test('keeps the password as a bcrypt hash of the configured cost', async (t) => {
+  const user = await signUp(app)
+  const [row] =
+    await database.admin`select password_hash from identity.credentials where user_id = ${user.id}`
+  t.match(row?.password_hash, /^\$2b\$04\$/)
+})
+
+t.test('logs in, whatever the case of the email', async (t) => {
+  const { email } = await signUp(app)
+  const answer = await post('/login', { email: email.toUpperCase(), password })
+  t.equal(answer.statusCode, 200)
+  t.match(answer.json(), { token_type: 'Bearer', expires_in: 900, scope: 'todos:read todos:write account' })
+  t.equal(answer.headers['cache-control'], 'no-store')
+})
+
+t.test('answers a wrong password and an unknown email alike', async (t) => {
+  const { email } = await signUp(app)
+  const wrong = await post('/login', { email, password: 'not it at all' })
+  const unknown = await post('/login', { email: 'nobody@example.com', password })
+  problem(t, wrong, 401, 'invalid_credentials')
+  problem(t, unknown, 401, 'invalid_credentials')
+  t.same({ ...wrong.json(), request_id: '' }, { ...unknown.json(), request_id: '' })
+})
+
+t.test('does not take the first 72 bytes of a longer password for the whole', async (t) => {
+  const long = 'é'.repeat(36)
+  await post('/register', { email: 'long@example.com', password: long })
+  t.equal((await post('/login', { email: 'long@example.com', password: long })).statusCode, 200)
+  problem(
+    t,
+    await post('/login', { email: 'long@example.com', password: `${long}x` }),
+    401,
+    'invalid_credentials',
+  )
+})
+
+t.test('shows the user who is asking', async (t) => {
+  const [ada, bob] = [await signUp(app), await signUp(app)]
+  t.match((await ada.ask('GET', '/me')).json(), { id: ada.id, email: ada.email })
+  t.match((await bob.ask('GET', '/me')).json(), { id: bob.id, email: bob.email })
+})

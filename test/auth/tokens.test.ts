@@ -1,0 +1,111 @@
+import { createHmac, randomUUID } from 'node:crypto'
+import t from 'tap'
+import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
+
+const { app, database } = await setUp(t)
+const user = await signUp(app)
+const [header, payload] = user.token.split('.') as [string, string]
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
+const sign = (head: object, claims: object, secret = testing.JWT_SECRET) => {
+  const input = `${encode(head)}.${encode(claims)}`
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+const head = decode(header)
+const claims = decode(payload)
+const ask = (authorization?: string) =>
+  app.inject({ url: '/todos', headers: authorization === undefined ? {} : { authorization } })
+
+t.test('takes the token that login gave', async (t) => {
+  t.same(head, { alg: 'HS256', typ: 'at+jwt' })
+  t.same(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'iss', 'jti', 'scope', 'sid', 'sub'])
+  t.equal((await ask(`Bearer ${sign(head, claims)}`)).statusCode, 200, 'and one signed like it')
+  t.equal((await ask(`bearer ${user.token}`)).statusCode, 200, 'the scheme is case-insensitive')
+})
+
+t.test('answers 401 missing_token without a bearer token', async (t) => {
+  for (const authorization of [undefined, '', 'Basic YTpi', 'Bearer']) {
+    const answer = await ask(authorization)
+    problem(t, answer, 401, authorization === 'Bearer' ? 'invalid_token' : 'missing_token')
+    t.match(answer.headers['www-authenticate'], /^Bearer realm="todo"/)
+  }
+})
+
+t.test('answers 401 invalid_token to every malformed, forged or mistyped token', async (t) => {
+  const { exp, ...endless } = claims
+  const bad = {
+    garbage: 'x',
+    'empty parts': '..',
+    'two parts': `${header}.${payload}`,
+    'no signature': `${header}.${payload}.`,
+    'signature of another secret': sign(head, claims, 'another-secret-another-secret-another'),
+    'claims changed after signing': user.token.replace(payload, encode({ ...claims, sub: randomUUID() })),
+    'alg none': `${encode({ ...head, alg: 'none' })}.${payload}.`,
+    'alg HS512': sign({ ...head, alg: 'HS512' }, claims),
+    'typ JWT': sign({ ...head, typ: 'JWT' }, claims),
+    'no typ': sign({ alg: 'HS256' }, claims),
+    'no exp': sign(head, endless),
+    'exp as text': sign(head, { ...claims, exp: String(exp) }),
+    'other issuer': sign(head, { ...claims, iss: 'other' }),
+    'other audience': sign(head, { ...claims, aud: 'other' }),
+    'sub not a UUID': sign(head, { ...claims, sub: "' or 1=1 --" }),
+    'no session': sign(head, { ...claims, sid: undefined }),
+    'claims not an object': `${header}.${encode('text')}.x`,
+    'two tokens': `${user.token} ${user.token}`,
+  }
+  for (const [name, token] of Object.entries(bad)) {
+    const answer = await ask(`Bearer ${token}`)
+    problem(t, answer, 401, 'invalid_token')
+    t.match(answer.headers['www-authenticate'], /error="invalid_token"/, name)
+  }
+})
+
+t.test('answers 401 expired_token when the time has come', async (t) => {
+  let now = Date.now()
+  const later = await createApp(t, database, {}, { now: () => now })
+  const someone = await signUp(later)
+  now += 899_000
+  t.equal((await someone.ask('GET', '/todos')).statusCode, 200)
+  now += 1_000
+  problem(t, await someone.ask('GET', '/todos'), 401, 'expired_token')
+})
+
+t.test('answers 401 revoked_token as soon as the session is gone', async (t) => {
+  const someone = await signUp(app)
+  t.equal((await someone.ask('POST', '/todos', { title: 'before' })).statusCode, 201)
+  await database.admin`delete from identity.sessions where user_id = ${someone.id}`
+  problem(t, await someone.ask('GET', '/todos'), 401, 'revoked_token')
+  problem(t, await someone.ask('POST', '/todos', { title: 'after' }), 401, 'revoked_token')
+  const [row] = await database.admin`select count(*)::int as n from todos where user_id = ${someone.id}`
+  t.equal(row?.n, 1, 'and nothing was written')
+})
+
+t.test('answers 401 revoked_token when the session has expired, or its user is gone', async (t) => {
+  const [a, b] = [await signUp(app), await signUp(app)]
+  await database.admin`update identity.sessions set expires_at = now() where user_id = ${a.id}`
+  await database.admin`delete from users where id = ${b.id}`
+  problem(t, await a.ask('GET', '/me'), 401, 'revoked_token')
+  problem(t, await b.ask('GET', '/me'), 401, 'revoked_token')
+})
+
+t.test('answers 403 insufficient_scope and names the scope that is needed', async (t) => {
+  const reader = sign(head, { ...claims, scope: 'todos:read' })
+  const authorization = `Bearer ${reader}`
+  t.equal((await ask(authorization)).statusCode, 200)
+  const answer = await app.inject({ url: '/me', headers: { authorization } })
+  problem(t, answer, 403, 'insufficient_scope')
+  t.match(answer.headers['www-authenticate'], /error="insufficient_scope", scope="account"/)
+})
+
+t.test(
+  'lets the database refuse a write that the session has no scope for, though the token claims it',
+  async (t) => {
+    const someone = await signUp(app)
+    const { id } = (await someone.ask('POST', '/todos', { title: 'mine' })).json()
+    await database.admin`update identity.sessions set scopes = '{todos:read}' where user_id = ${someone.id}`
+    problem(t, await someone.ask('POST', '/todos', { title: 'refused' }), 403, 'insufficient_scope')
+    problem(t, await someone.ask('PATCH', `/todos/${id}`, { title: 'refused' }), 404, 'not_found')
+    problem(t, await someone.ask('DELETE', `/todos/${id}`), 404, 'not_found')
+    t.equal((await someone.ask('GET', `/todos/${id}`)).json().title, 'mine')
+  },
+)

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto'
+import postgres from 'postgres'
+import type { Test } from 'tap'
+
+function variable(name: string): string {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run the tests with npm test`)
+  return value
+}
+
+export interface TestDatabase {
+  /** Of the API's login role. */
+  url: string
+  /** Of the schema's owner. */
+  ownerUrl: string
+  /** A connection of the superuser, to look at what the API's role cannot see. */
+  admin: postgres.Sql
+}
+
+const within = (url: string, database: string) =>
+  Object.assign(new URL(url), { pathname: `/${database}` }).href
+
+/** A database of its own for a test file: a clone of the migrated template, dropped at the end. */
+export async function cloneDatabase(t: Test): Promise<TestDatabase> {
+  const superuserUrl = variable('TEST_SUPERUSER_URL')
+  const migrationUrl = variable('TEST_MIGRATION_URL')
+  const { pathname, username } = new URL(migrationUrl)
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const server = postgres(superuserUrl, { max: 1, onnotice: () => {} })
+  await server`create database ${server(name)} template ${server(pathname.slice(1))} owner ${server(username)}`
+  const admin = postgres(within(superuserUrl, name), { max: 2, onnotice: () => {} })
+  t.teardown(async () => {
+    await admin.end()
+    await server`drop database ${server(name)} with (force)`
+    await server.end()
+  })
+  return { url: within(variable('TEST_DATABASE_URL'), name), ownerUrl: within(migrationUrl, name), admin }
+}

@@ -1,0 +1,104 @@
+import postgres from 'postgres'
+import t from 'tap'
+import { migrate } from '../../db/embedded.ts'
+import { findFaults } from '../../src/health/check.ts'
+import { cloneDatabase, type TestDatabase } from '../database.ts'
+import { createApp, problem, setUp } from '../helper.ts'
+
+const { app, database } = await setUp(t)
+
+t.test('says that it is alive without asking the database', async (t) => {
+  const lost = await createApp(t, { url: 'postgres://nobody:x@127.0.0.1:1/none' })
+  const answer = await lost.inject('/health')
+  t.equal(answer.statusCode, 200)
+  t.same(answer.json(), { status: 'ok' })
+  const unready = await lost.inject('/ready')
+  problem(t, unready, 503, 'unavailable')
+  t.equal(unready.headers['retry-after'], '1')
+})
+
+t.test('is ready when database, migrations and role are as they must be', async (t) => {
+  t.same((await app.inject('/ready')).json(), { status: 'ok' })
+  t.same(await findFaults(app.database), [])
+})
+
+t.test(
+  'is not ready on a role that row-level security does not bind, and says why only in the log',
+  async (t) => {
+    const { admin, url, ownerUrl } = database
+    const login = new URL(url).username
+    const as = async (change: string, undo: string, fault: RegExp, database: Pick<TestDatabase, 'url'>) => {
+      await admin.unsafe(change)
+      const checked = await createApp(t, database)
+      const faults = await findFaults(checked.database)
+      const answer = await checked.inject('/ready')
+      await admin.unsafe(undo)
+      t.ok(
+        faults.some((found) => fault.test(found)),
+        `${change}: ${faults.join(' ')}`,
+      )
+      problem(t, answer, 503, 'unavailable')
+      t.equal((await checked.inject('/ready')).statusCode, database.url === url ? 200 : 503)
+    }
+    const odd = `odd_${Date.now()}`
+    const oddUrl = Object.assign(new URL(url), { username: odd, password: 'for-tests-only' }).href
+    await admin.unsafe(`create role ${odd} login password 'for-tests-only'`)
+    await as(`alter role ${odd} superuser`, `alter role ${odd} nosuperuser`, /is a superuser/, {
+      url: oddUrl,
+    })
+    await as(`alter role ${odd} bypassrls`, `alter role ${odd} nobypassrls`, /bypass row-level security/, {
+      url: oddUrl,
+    })
+    await as('select 1', 'select 1', /is not a member of todo_api/, { url: oddUrl })
+    await as('select 1', 'select 1', /owns the table public.todos/, { url: ownerUrl })
+    await as(
+      'create table bare (id int); grant select on bare to todo_api',
+      'drop table bare',
+      /reaches the table public.bare/,
+      { url },
+    )
+    await as(
+      'alter table todos no force row level security',
+      'alter table todos force row level security',
+      /public.todos, whose row-level security is not enabled and forced/,
+      { url },
+    )
+    await admin.unsafe(`drop role ${odd}`)
+    t.ok(login)
+  },
+)
+
+t.test('is not ready before the migrations', async (t) => {
+  const empty = await cloneDatabase(t)
+  await empty.admin`drop schema public cascade`
+  await empty.admin`drop schema app cascade`
+  const unmigrated = await createApp(t, empty)
+  t.match(await findFaults(unmigrated.database), [
+    /^The migration \d+ has not been applied: run npm run db:migrate\.$/,
+  ])
+  problem(t, await unmigrated.inject('/ready'), 503, 'unavailable')
+
+  const old = await cloneDatabase(t)
+  await old.admin`delete from schema_migrations where version = (select max(version) from schema_migrations)`
+  const behind = await createApp(t, old)
+  t.match(await findFaults(behind.database), [/has not been applied/])
+})
+
+t.test('migrates down and up again', async (t) => {
+  const { ownerUrl, admin } = await cloneDatabase(t)
+  const { execFileSync } = await import('node:child_process')
+  const { resolveBinary } = await import('dbmate')
+  const [{ n } = { n: 0 }] = await admin<{ n: number }[]>`select count(*)::int as n from schema_migrations`
+  for (let step = 0; step < n; step++)
+    execFileSync(resolveBinary(), ['--url', ownerUrl, '--no-dump-schema', 'rollback'], { stdio: 'pipe' })
+  const left = await admin`select relname from pg_class c join pg_namespace n on n.oid = relnamespace
+    where relkind = 'r' and nspname !~ '^(pg_|information)'`
+  t.same(
+    left.map(({ relname }) => relname),
+    ['schema_migrations'],
+  )
+  await migrate(ownerUrl)
+  const sql = postgres(ownerUrl, { max: 1 })
+  t.equal((await sql`select 1 from pg_policies where policyname = 'todos_select_own'`).length, 1)
+  await sql.end()
+})

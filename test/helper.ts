@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import type { Test } from 'tap'
+import { type AppOptions, buildApp } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { cloneDatabase, type TestDatabase } from './database.ts'
+
+/** What tests change of the configuration: cheap hashes, no limits, no log. */
+export const testing = {
+  JWT_SECRET: 'only-for-tests-only-for-tests-only-for-tests',
+  BCRYPT_COST: '4',
+  LOG_LEVEL: 'silent',
+  RATE_LIMIT_REGISTER: '0',
+  RATE_LIMIT_LOGIN: '0',
+  RATE_LIMIT_LOGIN_ACCOUNT: '0',
+  RATE_LIMIT_API: '0',
+}
+
+/** The production app on a database, closed at the end. */
+export async function createApp(
+  t: Test,
+  { url }: Pick<TestDatabase, 'url'>,
+  env: Record<string, string> = {},
+  options: AppOptions = {},
+): Promise<FastifyInstance> {
+  const app = await buildApp(loadConfig({ ...testing, DATABASE_URL: url, ...env }), options)
+  t.teardown(() => app.close())
+  return app
+}
+
+/** An app on a database of its own. */
+export async function setUp(t: Test, env: Record<string, string> = {}, options: AppOptions = {}) {
+  const database = await cloneDatabase(t)
+  return { database, app: await createApp(t, database, env, options) }
+}
+
+export const password = 'correct horse battery'
+
+export interface TestUser {
+  id: string
+  email: string
+  token: string
+  /** Sends a request with the user's token. */
+  ask(
+    method: NonNullable<InjectOptions['method']>,
+    url: string,
+    body?: unknown,
+  ): Promise<LightMyRequestResponse>
+}
+
+/** Registers a fresh user and logs in. */
+export async function signUp(app: FastifyInstance): Promise<TestUser> {
+  const email = `${randomUUID()}@example.com`
+  const registered = await app.inject({ method: 'POST', url: '/register', payload: { email, password } })
+  const login = await app.inject({ method: 'POST', url: '/login', payload: { email, password } })
+  const token: string = login.json().access_token
+  return {
+    id: registered.json().id,
+    email,
+    token,
+    ask: (method, url, body) =>
+      app.inject({
+        method,
+        url,
+        headers: { authorization: `Bearer ${token}` },
+        ...(body === undefined ? {} : { payload: body as object }),
+      }),
+  }
+}
+
+/** Checks that an answer is a problem document with this status and code. */
+export function problem(t: Test, answer: LightMyRequestResponse, status: number, code: string): void {
+  t.equal(answer.statusCode, status, answer.body)
+  t.match(answer.headers['content-type'], /^application\/problem\+json/)
+  t.match(answer.json(), {
+    type: 'about:blank',
+    status,
+    code,
+    title: String,
+    detail: String,
+    request_id: String,
+  })
+  t.notMatch(answer.body, /postgres|sql|stack|node_modules|constraint|policy/i, 'tells nothing inside')
+}

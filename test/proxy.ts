@@ -1,0 +1,52 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** A TCP proxy before a database that records which way data flows, and can cut or hold it back. */
+export async function startProxy(t: Test, target: string) {
+  const { hostname, port } = new URL(target)
+  const sockets = new Set<Socket>()
+  const proxy = {
+    url: '',
+    /** `>` for each burst of data to the server, `<` for each burst back. */
+    flights: '',
+    /** All that was sent to the server. */
+    sent: '',
+    /** While true, what the server answers is not passed on. */
+    mute: false,
+    cut: () => {
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname)
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        sockets.delete(socket)
+        client.destroy()
+        upstream.destroy()
+      })
+    }
+    const record = (way: string) => {
+      if (!proxy.flights.endsWith(way)) proxy.flights += way
+    }
+    client.on('data', (data) => {
+      record('>')
+      proxy.sent += data.toString('latin1')
+      upstream.write(data)
+    })
+    upstream.on('data', (data) => {
+      record('<')
+      if (!proxy.mute) client.write(data)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    proxy.cut()
+    server.close()
+  })
+  const address = server.address() as AddressInfo
+  proxy.url = Object.assign(new URL(target), { port: String(address.port) }).href
+  return proxy
+}
