@@ -42,6 +42,14 @@ export async function buildApp(
   })
 
   handleErrors(app)
+  // A request that is running when the close begins: its connection must not stay open for a next one.
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions } = request
     const route = routeOptions.url ?? 'none'

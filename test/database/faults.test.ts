@@ -1,0 +1,270 @@
+import t, { type Test } from 'tap'
+import { type Credential, createDatabase, type Tx } from '../../src/database.ts'
+import { ApiError } from '../../src/errors.ts'
+import type { PoolOptions } from '../../src/pool.ts'
+import { createApp, problem, setUp, signUp } from '../helper.ts'
+import { startProxy } from '../proxy.ts'
+
+const { app, database } = await setUp(t)
+const user = await signUp(app)
+const [session] = await database.admin<
+  { id: string }[]
+>`select id from identity.sessions where user_id = ${user.id}`
+const credential: Credential = { user_id: user.id, session_id: session?.id ?? '' }
+const login = new URL(database.url).username
+
+/** One connection, so that whatever is left behind on it meets the next transaction. */
+function open(options: Partial<PoolOptions> = {}) {
+  const opened = createDatabase({ url: database.url, max: 1, prepare: true, ...options })
+  t.teardown(opened.close)
+  return opened
+}
+const listTitles = (tx: Tx) => tx<{ title: string }>`select title from todos`
+const backends = () => database.admin<{ pid: number; state: string }[]>`
+  select pid, state from pg_stat_activity where usename = ${login} and datname = current_database()`
+
+/** The connection still works, and nothing of the failed transaction is left on it. */
+async function leavesNothing(t: Test, opened: ReturnType<typeof open>) {
+  t.same(await opened.withUser(credential, 'read only', listTitles), [])
+  const [left] = await opened.withoutUser((tx) => tx<{ id: string | null }>`select app.user_id() as id`)
+  t.equal(left?.id, null, 'no user is left on the connection')
+  t.notOk(
+    (await backends()).some(({ state }) => state.startsWith('idle in transaction')),
+    'no transaction is open',
+  )
+}
+
+t.test('rolls back when a statement fails, sent together or awaited', async (t) => {
+  const opened = open()
+  const fails = (tx: Tx) => tx`select 1 / 0`
+  await t.rejects(opened.withUser(credential, 'read write', fails), { code: '22012' })
+  await leavesNothing(t, opened)
+  const writesAndFails = async (tx: Tx) => {
+    await tx`insert into todos (id, title) values (gen_random_uuid(), 'half')`
+    await fails(tx)
+  }
+  await t.rejects(opened.withUser(credential, 'read write', writesAndFails), { code: '22012' })
+  await leavesNothing(t, opened)
+})
+
+t.test('rolls back when the work throws, at once or later', async (t) => {
+  const opened = open()
+  const atOnce = (): Promise<never> => {
+    throw new Error('bug')
+  }
+  await t.rejects(opened.withUser(credential, 'read write', atOnce), { message: 'bug' })
+  const later = async (tx: Tx) => {
+    await tx`insert into todos (id, title) values (gen_random_uuid(), 'half')`
+    throw new ApiError('not_found')
+  }
+  await t.rejects(opened.withUser(credential, 'read write', later), { code: 'not_found' })
+  await t.rejects(opened.withoutUser(atOnce), { message: 'bug' })
+  await leavesNothing(t, opened)
+})
+
+t.test('commits work of several statements', async (t) => {
+  const opened = open()
+  await opened.withUser(credential, 'read write', async (tx) => {
+    await tx`insert into todos (id, title) values (gen_random_uuid(), 'kept')`
+    await tx`update todos set title = 'kept, too'`
+  })
+  t.same(await opened.withUser(credential, 'read only', listTitles), [{ title: 'kept, too' }])
+  await opened.withUser(credential, 'read write', (tx) => tx`delete from todos`)
+})
+
+t.test('writes nothing in a read only transaction', async (t) => {
+  const opened = open()
+  const insert = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'x')`
+  await t.rejects(opened.withUser(credential, 'read only', insert), { code: '25006' })
+  await opened.withUser(credential, 'read write', insert)
+  await opened.withUser(credential, 'read write', (tx) => tx`delete from todos`)
+  await leavesNothing(t, opened)
+})
+
+t.test('revokes the handle when the transaction ends', async (t) => {
+  const opened = open()
+  const leaked: Tx[] = []
+  const leak = (tx: Tx) => {
+    leaked.push(tx)
+    return tx`select 1`
+  }
+  await opened.withUser(credential, 'read only', leak)
+  await opened.withoutUser(leak)
+  t.equal(leaked.length, 2)
+  for (const tx of leaked) t.throws(() => tx`select 1`, { message: 'This transaction has ended' })
+})
+
+t.test('shows and does nothing for a session that is not alive, even to work that looks first', async (t) => {
+  const opened = open()
+  const dead = { ...credential, session_id: '0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d' }
+  let seen: unknown
+  const look = async (tx: Tx) => {
+    seen = await tx`select * from users`
+    throw new Error('what the work made of it')
+  }
+  await t.rejects(opened.withUser(dead, 'read only', look), { code: 'revoked_token' })
+  t.same(seen, [])
+  const write = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'x')`
+  await t.rejects(opened.withUser(dead, 'read write', write), { code: 'revoked_token' })
+  await t.rejects(opened.withUser({ ...dead, user_id: 'not a uuid' }, 'read only', listTitles), {
+    code: '22P02',
+  })
+  await leavesNothing(t, opened)
+})
+
+t.test('ends a statement, a lock wait and an idle transaction that take too long', async (t) => {
+  const opened = open({ timeouts: { statement: 50, lock: 20, idle: 50 } })
+  await t.rejects(
+    opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(5)`),
+    { code: '57014' },
+  )
+  await leavesNothing(t, opened)
+  await database.admin.begin(async (sql) => {
+    await sql`lock table todos in access exclusive mode`
+    await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: '55P03' })
+  })
+  await leavesNothing(t, opened)
+  let wake = () => {}
+  const idle = opened.withUser(credential, 'read write', async (tx) => {
+    await tx`select 1`
+    await new Promise<void>((resolve) => (wake = resolve))
+    await tx`select 1`
+  })
+  await t.rejects(idle, { code: 'unavailable' }, 'the server ends it')
+  wake()
+  await leavesNothing(t, opened)
+})
+
+t.test('answers 503 when its backend is killed, and works on afterwards', async (t) => {
+  const opened = open()
+  await opened.withUser(credential, 'read only', listTitles)
+  const kill = () => database.admin`select pg_terminate_backend(pid) from pg_stat_activity
+    where usename = ${login} and datname = current_database() and state <> 'idle'`
+  const asleep = opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(5)`)
+  asleep.catch(() => {})
+  while ((await kill()).length === 0);
+  await t.rejects(asleep, { code: 'unavailable' })
+  await leavesNothing(t, opened)
+
+  let goOn = () => {}
+  const between = opened.withUser(credential, 'read write', async (tx) => {
+    await tx`select 1`
+    await new Promise<void>((resolve) => (goOn = resolve))
+    return tx`select 1`
+  })
+  between.catch(() => {})
+  while ((await kill()).length === 0);
+  await t.rejects(between, { code: 'unavailable' })
+  goOn()
+  await leavesNothing(t, opened)
+})
+
+t.test('works on after a connection was lost while it was idle', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const opened = open({ url: proxy.url })
+  await opened.withUser(credential, 'read only', listTitles)
+  proxy.cut()
+  // Until the loss is noticed a request may still meet it; it is told so, and does not hang.
+  await opened
+    .withUser(credential, 'read only', listTitles)
+    .catch((error) => t.equal(error.code, 'unavailable'))
+  t.same(await opened.withUser(credential, 'read only', listTitles), [])
+})
+
+t.test('gives up on a server that does not answer, in bounded time', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const opened = open({ url: proxy.url, timeouts: { transaction: 100, connect: 200 } })
+  await opened.withUser(credential, 'read only', listTitles)
+  proxy.mute = true
+  await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: 'unavailable' })
+  await t.rejects(
+    opened.withUser(credential, 'read only', listTitles),
+    { code: 'unavailable' },
+    'nor to a new connection',
+  )
+  proxy.mute = false
+  t.same(await opened.withUser(credential, 'read only', listTitles), [])
+})
+
+t.test('makes the rest wait for a free connection, but not for long', async (t) => {
+  const opened = open({ timeouts: { wait: 100 } })
+  let finish = () => {}
+  const first = opened.withUser(credential, 'read only', async (tx) => {
+    await new Promise<void>((resolve) => (finish = resolve))
+    return tx`select 1`
+  })
+  await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: 'overloaded' })
+  const second = opened.withUser(credential, 'read only', listTitles)
+  finish()
+  await first
+  t.same(await second, [], 'the one that waited is served')
+})
+
+t.test('serves the one who waited on a new connection when the old one is lost', async (t) => {
+  const opened = open()
+  let started = () => {}
+  const ready = new Promise<void>((resolve) => (started = resolve))
+  const first = opened.withUser(credential, 'read only', async (tx) => {
+    await tx`select 1`
+    started()
+    await new Promise(() => {})
+  })
+  first.catch(() => {})
+  await ready
+  const second = opened.withUser(credential, 'read only', listTitles)
+  await database.admin`select pg_terminate_backend(pid) from pg_stat_activity
+    where usename = ${login} and datname = current_database() and state = 'idle in transaction'`
+  await t.rejects(first, { code: 'unavailable' })
+  t.same(await second, [])
+})
+
+t.test('waits for work under way before it closes, then takes no more', async (t) => {
+  const opened = open()
+  const work = opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(0.05)`)
+  await opened.close()
+  t.equal((await work).length, 1)
+  await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: 'unavailable' })
+})
+
+t.test('does not let a value that cannot be bound put the connection out of step', async (t) => {
+  const opened = open()
+  const bind = (tx: Tx) => tx`select ${undefined as never}::text`
+  await t.rejects(opened.withUser(credential, 'read only', bind), { code: 'unavailable' })
+  await leavesNothing(t, opened)
+})
+
+t.test('works without prepared statements', async (t) => {
+  const opened = open({ prepare: false })
+  await opened.withUser(
+    credential,
+    'read write',
+    (tx) => tx`insert into todos (id, title) values (gen_random_uuid(), ${'a'})`,
+  )
+  t.same(await opened.withUser(credential, 'read write', (tx) => tx`delete from todos returning title`), [
+    { title: 'a' },
+  ])
+})
+
+t.test('answers faults of the database over HTTP with 503, and nothing inside', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const behind = await createApp(
+    t,
+    proxy,
+    { DATABASE_POOL_SIZE: '1' },
+    { timeouts: { transaction: 100, statement: 50 } },
+  )
+  const someone = await signUp(behind)
+  proxy.mute = true
+  problem(t, await someone.ask('GET', '/todos'), 503, 'unavailable')
+  problem(t, await someone.ask('POST', '/todos', { title: 'x' }), 503, 'unavailable')
+  proxy.mute = false
+  t.equal((await someone.ask('GET', '/todos')).statusCode, 200)
+  await database.admin.begin(async (sql) => {
+    await sql`lock table todos in access exclusive mode`
+    problem(t, await someone.ask('GET', '/todos'), 503, 'unavailable')
+  })
+  await database.admin`alter table todos rename to gone`
+  problem(t, await someone.ask('GET', '/todos'), 500, 'internal')
+  await database.admin`alter table gone rename to todos`
+  t.equal((await someone.ask('GET', '/todos')).statusCode, 200)
+})

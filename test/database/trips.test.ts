@@ -1,0 +1,49 @@
+import t from 'tap'
+import { createApp, password, setUp, signUp } from '../helper.ts'
+import { startProxy } from '../proxy.ts'
+
+const { database } = await setUp(t)
+const proxy = await startProxy(t, database.url)
+const app = await createApp(t, proxy, { DATABASE_POOL_SIZE: '1' })
+const user = await signUp(app)
+const { id } = (await user.ask('POST', '/todos', { title: 'first' })).json()
+
+const routes = [
+  ['GET', '/todos', undefined],
+  ['GET', `/todos/${id}`, undefined],
+  ['GET', '/me', undefined],
+  ['POST', '/todos', { title: 'another' }],
+  ['PATCH', `/todos/${id}`, { title: 'changed' }],
+  ['DELETE', `/todos/${id}`, undefined],
+] as const
+
+t.test('costs one round trip for every route of one statement', async (t) => {
+  // The first use of a statement on a connection also asks for its types; after that it is prepared.
+  for (const [method, url, body] of routes.slice(0, 5)) await user.ask(method, url, body)
+  await user.ask('DELETE', `/todos/${(await user.ask('POST', '/todos', { title: 'x' })).json().id}`)
+  for (const [method, url, body] of routes) {
+    proxy.flights = ''
+    t.match(await user.ask(method, url, body), { statusCode: /^20/ }, `${method} ${url}`)
+    t.equal(proxy.flights, '><', `${method} ${url}`)
+  }
+})
+
+t.test('sends four prepared statements, however many todos there are', async (t) => {
+  /** Execute messages of the extended protocol: 'E', a length of 9, an empty portal name, no row limit. */
+  const executed = () => proxy.sent.split('E\0\0\0\t\0\0\0\0\0').length - 1
+  const parsed = () => proxy.sent.split('begin').length - 1 + (proxy.sent.split('authenticate').length - 1)
+  for (const todos of [0, 50]) {
+    for (let n = 0; n < todos; n++) await user.ask('POST', '/todos', { title: String(n) })
+    await user.ask('GET', '/todos?limit=100')
+    proxy.sent = ''
+    t.equal((await user.ask('GET', '/todos?limit=100')).json().data.length >= todos, true)
+    t.equal(executed(), 4, 'begin, authenticate, select, commit')
+    t.equal(parsed(), 0, 'all of them prepared before')
+  }
+})
+
+t.test('holds no connection while a password is hashed', async (t) => {
+  proxy.flights = ''
+  await app.inject({ method: 'POST', url: '/login', payload: { email: user.email, password } })
+  t.equal(proxy.flights.replaceAll('><', '|').length <= 3, true, 'two short visits')
+})

@@ -1,0 +1,65 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import t from 'tap'
+import { accountFor, reaches, startCluster } from '../db/cluster.ts'
+import { startEmbedded } from '../db/embedded.ts'
+
+t.test('runs as nobody when started as root, and else as whoever started it', async (t) => {
+  t.match(await accountFor(0), { uid: Number, gid: Number })
+  t.same(await accountFor(1000), {})
+  t.same(await accountFor(undefined), {})
+})
+
+t.test('tells whether an account gets at a path', async (t) => {
+  const folder = t.testdir()
+  const account = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 }
+  t.equal(await reaches(folder, account), true)
+  t.equal(await reaches(join(folder, 'nothing'), account), false)
+  t.equal(await reaches(join(folder, 'nothing'), {}), true, 'without an account there is nothing to ask')
+})
+
+t.test('moves programs and data to a refuge that the server reaches, and leaves a link', async (t) => {
+  const folder = t.testdir()
+  const options = { refuge: join(folder, 'refuge'), reaches: async () => false }
+  for (const run of ['first', 'second']) {
+    const cluster = await startCluster(join(folder, 'cluster'), 'for-tests-only', options)
+    const sql = postgres(`postgres://postgres:for-tests-only@127.0.0.1:${cluster.port}/postgres`, { max: 1 })
+    t.match(await sql`show server_version`, [{ server_version: /^18\./ }], run)
+    await sql.end()
+    await cluster.stop()
+  }
+  t.equal(readdirSync(join(folder, 'refuge')).length, 2, 'one copy of the programs, one cluster')
+})
+
+t.test(
+  'takes over a folder whose holder is gone, and finishes what an interrupted start began',
+  async (t) => {
+    const folder = t.testdir({ 'holder.pid': '999999999\n' })
+    mkdirSync(join(folder, 'postgres/unfinished'), { recursive: true })
+    chmodSync(join(folder, 'postgres'), 0o777)
+    const embedded = await startEmbedded(folder)
+    const sql = postgres(embedded.databaseUrl, { max: 1 })
+    t.match(await sql`select current_user as me`, [{ me: 'todo_login' }])
+    await sql.end()
+    await embedded.stop()
+    t.notOk(existsSync(join(folder, 'holder.pid')))
+  },
+)
+
+t.test('says what PostgreSQL says when it does not start, and lets go of the folder', async (t) => {
+  const folder = t.testdir()
+  const embedded = await startEmbedded(folder)
+  await embedded.stop()
+  await t.rejects(startEmbedded(folder, ['no_such_setting=1']), {
+    message: /did not start: .*no_such_setting/s,
+  })
+  t.notOk(existsSync(join(folder, 'holder.pid')))
+  writeFileSync(
+    join(folder, 'secrets.json'),
+    JSON.stringify({ superuser: 'wrong', owner: 'a', login: 'b', jwt: 'c' }),
+  )
+  await t.rejects(startEmbedded(folder), { message: /password authentication failed/ })
+  t.notOk(existsSync(join(folder, 'holder.pid')))
+  t.equal(existsSync(join(folder, 'postgres/data/postmaster.pid')), false, 'and stops the server')
+})
