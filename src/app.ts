@@ -78,7 +78,7 @@ export async function buildApp(
 /** What the HTTP parser refuses never becomes a request: it is answered here, on the bare socket. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writable) {
-    const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[error.code ?? ''] ?? 400
+    const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[String(error.code)] ?? 400
     const problem = { ...toProblem(new ApiError('invalid_request'), { url: '', id: '' }), status }
     const body = JSON.stringify({
       ...problem,

@@ -61,11 +61,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     Object.entries(env).filter(([name, value]) => value && name in Environment.properties),
   )
   const values = Value.Convert(Environment, Value.Default(Environment, given))
-  for (const { path, schema, message } of Value.Errors(Environment, values)) {
+  for (const { path, schema } of Value.Errors(Environment, values)) {
     const name = path.slice(1) as keyof Config
-    const range =
-      schema.type === 'integer' && `must be a whole number from ${schema.minimum} to ${schema.maximum}`
-    throw new Error(`${name} ${needs[name] ?? (range || message)}.`)
+    const range = `must be a whole number from ${schema.minimum} to ${schema.maximum}`
+    throw new Error(`${name} ${needs[name] ?? range}.`)
   }
   const config = Value.Decode(Environment, values)
   if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new Error(`JWT_SECRET ${needs.JWT_SECRET}.`)

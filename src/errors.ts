@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import postgres from 'postgres'
 import type { Problem } from './schema.ts'
 
@@ -83,11 +84,8 @@ function fromDatabase(error: postgres.PostgresError): ApiError | undefined {
   const known = error.constraint_name && constraints[error.constraint_name]
   if (known) return new ApiError(known)
   if (error.code === '42501') return insufficientScope()
-  // Cancelled by a timeout, lock not available, deadlock, serialization failure.
-  if (['57014', '55P03', '40P01', '40001'].includes(error.code)) return unavailable()
-  // A class of its own: admin shutdown, too many connections, out of resources.
-  if (/^(53|57P|08)/.test(error.code)) return unavailable()
-  return undefined
+  // Serialization failure, deadlock, lock not available; out of resources, operator's intervention (a timeout, too).
+  return /^(40|55P03|53|57)/.test(error.code) ? unavailable() : undefined
 }
 
 const frameworkErrors: Record<string, ProblemCode> = {
@@ -99,36 +97,37 @@ const frameworkErrors: Record<string, ProblemCode> = {
 
 /** The most members that one answer complains of. */
 const MAX_REPORTED = 20
+/** Where Ajv's own words would show a pattern, or speak of properties. */
+const messages: Record<string, string> = {
+  additionalProperties: 'is not known here',
+  pattern: 'is blank, or has a form or characters that are not allowed',
+  required: 'is missing',
+}
 
-function fromValidation(error: FastifyError): ApiError {
-  const part = error.validationContext === 'body' ? 'pointer' : 'parameter'
-  const errors = (error.validation ?? [])
-    .slice(0, MAX_REPORTED)
-    .map(({ keyword, instancePath, params, message }) => {
-      // What is missing or unknown is named by Ajv beside the path of the object it is in.
-      const member = params.missingProperty ?? params.additionalProperty
-      const path =
-        member === undefined
-          ? instancePath
-          : `${instancePath}/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`
-      const name = part === 'pointer' ? path : path.slice(1)
-      return { [part]: name.slice(0, 200), code: keyword, message: (message ?? 'is not valid').slice(0, 200) }
-    })
-  return new ApiError('invalid_request', {
-    detail: `${errors.length === 1 ? 'One member' : 'Some members'} of the ${error.validationContext} ${errors.length === 1 ? 'is' : 'are'} not valid.`,
-    errors,
+function fromValidation(context: string, validation: FastifySchemaValidationError[]): ApiError {
+  const errors = validation.slice(0, MAX_REPORTED).map(({ keyword, instancePath, params, message }) => {
+    // What is missing or unknown is named by Ajv beside the path of the object it is in.
+    const member = params.missingProperty ?? params.additionalProperty
+    const below = member === undefined ? '' : `/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const path = (instancePath + below).slice(0, 200)
+    return {
+      ...(context === 'body' ? { pointer: path } : { parameter: path.slice(1) }),
+      code: keyword,
+      message: messages[keyword] ?? String(params.format === 'password' ? 'must be 8 to 72 bytes' : message),
+    }
   })
+  return new ApiError('invalid_request', { detail: `The ${context} is not valid: see errors.`, errors })
 }
 
 /** What the client is told of an error. Never anything of Postgres or of the stack. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof postgres.PostgresError) return fromDatabase(error) ?? new ApiError('internal')
-  const { code, validation, statusCode } = error as FastifyError
-  if (validation) return fromValidation(error as FastifyError)
+  const { code, validation, validationContext, statusCode } = error as FastifyError
+  if (validation) return fromValidation(String(validationContext), validation)
   const known = frameworkErrors[code]
   if (known) return new ApiError(known)
-  return new ApiError(statusCode && statusCode < 500 ? 'invalid_request' : 'internal')
+  return new ApiError(Number(statusCode) < 500 ? 'invalid_request' : 'internal')
 }
 
 /** The problem document of RFC 9457. */
@@ -139,7 +138,7 @@ export function toProblem(error: ApiError, request: { url: string; id: string })
     status: error.statusCode,
     code: error.code,
     detail: error.extras.detail ?? `${error.message}.`,
-    instance: request.url.split('?', 1)[0]?.slice(0, 2000) ?? '',
+    instance: request.url.replace(/\?.*/, '').slice(0, 2000),
     request_id: request.id,
     ...(error.extras.errors && { errors: error.extras.errors }),
   }

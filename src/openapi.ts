@@ -9,5 +9,5 @@ const config = loadConfig({
   LOG_LEVEL: 'silent',
 })
 const app = await buildApp(config)
-writeFileSync(process.argv[2] ?? 'openapi/openapi.json', `${JSON.stringify(app.swagger(), null, 2)}\n`)
+writeFileSync(String(process.argv[2]), `${JSON.stringify(app.swagger(), null, 2)}\n`)
 await app.close()

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, Socket } from 'node:net'
 import Fastify from 'fastify'
 import t from 'tap'
 import { handleErrors } from '../src/errors.ts'
@@ -106,6 +106,7 @@ t.test('answers what is not HTTP with a problem document, and hangs up', async (
   t.match(garbage, 'application/problem+json')
   const huge = await raw(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)
   t.match(huge, /^HTTP\/1.1 431 /)
+  app.server.emit('clientError', new Error('gone'), new Socket().destroy())
   t.match(JSON.parse(huge.split('\r\n\r\n')[1] ?? ''), { status: 431, code: 'invalid_request' })
 })
 

@@ -2,7 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
 /** A TCP proxy before a database that records which way data flows, and can cut or hold it back. */
-export async function startProxy(t: Test, target: string) {
+export async function startProxy(t: Test, target: string, listenOn?: string) {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   const proxy = {
@@ -41,12 +41,13 @@ export async function startProxy(t: Test, target: string) {
       if (!proxy.mute) client.write(data)
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const where = listenOn ? { path: listenOn } : { port: 0, host: '127.0.0.1' }
+  await new Promise<void>((resolve) => server.listen(where, resolve))
   t.teardown(() => {
     proxy.cut()
     server.close()
   })
-  const address = server.address() as AddressInfo
-  proxy.url = Object.assign(new URL(target), { port: String(address.port) }).href
+  const { port: own } = Object(server.address()) as AddressInfo
+  proxy.url = Object.assign(new URL(target), { port: String(own) }).href
   return proxy
 }

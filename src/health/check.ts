@@ -3,14 +3,12 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
 import type { Database } from '../database.ts'
+import { found } from '../errors.ts'
 import { findRoleFaults, getSchemaVersion } from './sql.ts'
 
 const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
 /** The migrations that this API was built for. */
-const [newest = ''] = readdirSync(join(root, 'db/migrations'))
-  .map((file) => file.split('_', 1)[0] ?? '')
-  .sort()
-  .reverse()
+const newest = String(readdirSync(join(root, 'db/migrations')).sort().at(-1)).replace(/_.*/, '')
 
 /** SQLSTATE: undefined function, undefined schema, no privilege: what an unmigrated database answers. */
 const unmigrated = ['42883', '3F000', '42501']
@@ -24,8 +22,7 @@ export async function findFaults(database: Database): Promise<string[]> {
   const faults = (await database.withoutUser(findRoleFaults)).map(({ fault }) => fault)
   if (faults.length > 0) return faults
   try {
-    const [schema] = await database.withoutUser(getSchemaVersion)
-    if (schema?.version && schema.version >= newest) return []
+    if (found(await database.withoutUser(getSchemaVersion)).version >= newest) return []
   } catch (error) {
     if (!(error instanceof postgres.PostgresError && unmigrated.includes(error.code))) throw error
   }

@@ -31,4 +31,4 @@ export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
 
 /** The newest migration that has been applied. */
 export const getSchemaVersion = (tx: Tx) =>
-  tx<{ version: string | null }>`select app.schema_version() as version`
+  tx<{ version: string }>`select coalesce(app.schema_version(), '') as version`

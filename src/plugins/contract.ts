@@ -67,15 +67,16 @@ declare module 'fastify' {
 
 /** RFC 9110, section 15.5.6. */
 function refusal(url: string, method: string[], allow: string): RouteOptions {
+  const refuse = async () => {
+    throw new ApiError('method_not_allowed', { headers: { allow } })
+  }
   return {
     url,
     method,
     schema: { hide: true },
-    // On the request, not in the handler: a body is not read first.
-    onRequest: async () => {
-      throw new ApiError('method_not_allowed', { headers: { allow } })
-    },
-    handler: async () => {},
+    // On the request already, before a body is read.
+    onRequest: refuse,
+    handler: refuse,
   }
 }
 

@@ -12,6 +12,8 @@ declare module 'fastify' {
 }
 
 const WINDOW_SECONDS = 60
+/** What an uncounted request has used. */
+const none = { isAllowed: true } as const
 /** Clients whose counts are kept in memory, for each limit. */
 const CLIENTS = 20_000
 
@@ -27,8 +29,7 @@ export default fp<{ config: Config }>(
     function limiter(name: string, quota: number, key: (request: FastifyRequest) => string) {
       const count = app.createRateLimit({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator: key })
       return async (request: FastifyRequest, reply: FastifyReply) => {
-        if (quota === 0) return
-        const used = await count(request)
+        const used = quota > 0 ? await count(request) : none
         if (used.isAllowed) return
         add(reply, 'ratelimit-policy', `"${name}";q=${quota};w=${WINDOW_SECONDS}`)
         add(reply, 'ratelimit', `"${name}";r=${used.remaining};t=${used.ttlInSeconds}`)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { createPasswords } from '../../src/auth/passwords.ts'
 import { password, problem, setUp, signUp } from '../helper.ts'
 
 const { app, database } = await setUp(t)
@@ -75,6 +76,52 @@ t.test('does not take the first 72 bytes of a longer password for the whole', as
     'invalid_credentials',
   )
 })
+
+t.test('keeps where a session was opened from', async (t) => {
+  const { id, email } = await signUp(app)
+  const login = (headers: Record<string, string | undefined>) =>
+    app.inject({
+      method: 'POST',
+      url: '/login',
+      payload: { email, password },
+      headers: headers as Record<string, string>,
+    })
+  await login({ 'user-agent': 'x'.repeat(600) })
+  await login({ 'user-agent': undefined })
+  const sessions = await database.admin`
+    select host(ip) as ip, user_agent from identity.sessions where user_id = ${id} order by id`
+  t.same(
+    sessions.map(({ ip }) => ip),
+    Array(3).fill('127.0.0.1'),
+  )
+  t.same(
+    sessions.slice(1).map(({ user_agent }) => user_agent),
+    ['x'.repeat(512), null],
+  )
+})
+
+t.test(
+  'hashes in a worker, while the event loop goes on, and refuses what would wait too long',
+  async (t) => {
+    const passwords = createPasswords(10)
+    t.teardown(passwords.close)
+    const order: string[] = []
+    const hashes = Array.from({ length: 60 }, async () => {
+      await passwords.hash(password)
+      order.push('hash')
+    })
+    const answer = await app.inject('/health')
+    order.push('health')
+    t.equal(answer.statusCode, 200)
+    const outcomes = await Promise.allSettled(hashes)
+    const refused = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason.code] : [],
+    )
+    t.ok(refused.length > 0 && refused.length < 60)
+    t.same(new Set(refused), new Set(['overloaded']))
+    t.equal(order[0], 'health', 'a request was answered before the first hash was done')
+  },
+)
 
 t.test('shows the user who is asking', async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Credential, createDatabase, type Tx } from '../../src/database.ts'
 import { ApiError } from '../../src/errors.ts'
@@ -243,6 +246,18 @@ t.test('works without prepared statements', async (t) => {
   t.same(await opened.withUser(credential, 'read write', (tx) => tx`delete from todos returning title`), [
     { title: 'a' },
   ])
+})
+
+t.test('reaches the server through a Unix socket', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'todo-api-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  await startProxy(t, database.url, join(folder, '.s.PGSQL.5432'))
+  const { username, password, pathname } = new URL(database.url)
+  const { PGHOST, PGUSER, PGPASSWORD, ...env } = process.env
+  Object.assign(process.env, { PGHOST: folder, PGUSER: username, PGPASSWORD: password })
+  const opened = open({ url: `postgres://${pathname}` })
+  t.same(await opened.withUser(credential, 'read only', listTitles), [])
+  process.env = env
 })
 
 t.test('answers faults of the database over HTTP with 503, and nothing inside', async (t) => {

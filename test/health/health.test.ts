@@ -84,6 +84,12 @@ t.test('is not ready before the migrations', async (t) => {
   t.match(await findFaults(behind.database), [/has not been applied/])
 })
 
+t.test('does not take an error of the database for a missing migration', async (t) => {
+  const broken = await cloneDatabase(t)
+  await broken.admin`create or replace function app.schema_version() returns text language sql as 'select (1 / 0)::text'`
+  await t.rejects(findFaults((await createApp(t, broken)).database), { code: '22012' })
+})
+
 t.test('migrates down and up again', async (t) => {
   const { ownerUrl, admin } = await cloneDatabase(t)
   const { execFileSync } = await import('node:child_process')
