@@ -108,7 +108,8 @@ export async function provision(
 /** Applies the migrations that are not applied yet, with dbmate. */
 export async function migrate(url: string): Promise<void> {
   const options = ['--migrations-dir', join(root, 'db/migrations'), '--no-dump-schema']
-  await run(resolveBinary(), ['--url', url, ...options, 'migrate'])
+  // Not as an argument, which others could see in the process list.
+  await run(resolveBinary(), [...options, 'migrate'], { env: { ...process.env, DATABASE_URL: url } })
 }
 
 /** Makes this process the holder of the folder, and returns how to let go of it. */

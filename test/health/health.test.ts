@@ -1,6 +1,8 @@
-import postgres from 'postgres'
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
-import { migrate } from '../../db/embedded.ts'
 import { findFaults } from '../../src/health/check.ts'
 import { cloneDatabase, type TestDatabase } from '../database.ts'
 import { createApp, problem, setUp } from '../helper.ts'
@@ -90,21 +92,23 @@ t.test('does not take an error of the database for a missing migration', async (
   await t.rejects(findFaults((await createApp(t, broken)).database), { code: '22012' })
 })
 
-t.test('migrates down and up again', async (t) => {
+t.test('migrates down and up again with the db: scripts', async (t) => {
   const { ownerUrl, admin } = await cloneDatabase(t)
-  const { execFileSync } = await import('node:child_process')
-  const { resolveBinary } = await import('dbmate')
+  const dbmate = (command: string, env: Record<string, string>) =>
+    promisify(execFile)('npm', ['run', '-s', `db:${command}`], { env: { ...process.env, ...env } })
+  const env = { MIGRATION_DATABASE_URL: ownerUrl, DATA_DIR: t.testdir() }
   const [{ n } = { n: 0 }] = await admin<{ n: number }[]>`select count(*)::int as n from schema_migrations`
-  for (let step = 0; step < n; step++)
-    execFileSync(resolveBinary(), ['--url', ownerUrl, '--no-dump-schema', 'rollback'], { stdio: 'pipe' })
+  t.match((await dbmate('status', env)).stdout, `Applied: ${n}\nPending: 0`)
+  for (let step = 0; step < n; step++) await dbmate('rollback', env)
   const left = await admin`select relname from pg_class c join pg_namespace n on n.oid = relnamespace
     where relkind = 'r' and nspname !~ '^(pg_|information)'`
   t.same(
     left.map(({ relname }) => relname),
     ['schema_migrations'],
   )
-  await migrate(ownerUrl)
-  const sql = postgres(ownerUrl, { max: 1 })
-  t.equal((await sql`select 1 from pg_policies where policyname = 'todos_select_own'`).length, 1)
-  await sql.end()
+  const { MIGRATION_DATABASE_URL, DATA_DIR } = env
+  writeFileSync(join(DATA_DIR, 'env'), `MIGRATION_DATABASE_URL=${MIGRATION_DATABASE_URL}\n`)
+  await dbmate('migrate', { DATA_DIR })
+  const policies = await admin`select from pg_policies where policyname = 'todos_select_own'`
+  t.equal(policies.length, 1, 'and finds the embedded database by its folder')
 })
