@@ -95,10 +95,12 @@ t.test('does not take an error of the database for a missing migration', async (
 t.test('migrates down and up again with the db: scripts', async (t) => {
   const { ownerUrl, admin } = await cloneDatabase(t)
   const dbmate = (command: string, env: Record<string, string>) =>
-    promisify(execFile)('npm', ['run', '-s', `db:${command}`], { env: { ...process.env, ...env } })
+    promisify(execFile)(process.execPath, ['--import', 'ts-blank-space/register', 'db/dbmate.ts', command], {
+      env: { ...process.env, ...env },
+    })
   const env = { MIGRATION_DATABASE_URL: ownerUrl, DATA_DIR: t.testdir() }
   const [{ n } = { n: 0 }] = await admin<{ n: number }[]>`select count(*)::int as n from schema_migrations`
-  t.match((await dbmate('status', env)).stdout, `Applied: ${n}\nPending: 0`)
+  t.match((await dbmate('status', { MIGRATION_DATABASE_URL: ownerUrl })).stdout, `Applied: ${n}\nPending: 0`)
   for (let step = 0; step < n; step++) await dbmate('rollback', env)
   const left = await admin`select relname from pg_class c join pg_namespace n on n.oid = relnamespace
     where relkind = 'r' and nspname !~ '^(pg_|information)'`

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t from 'tap'
-import { accountFor, reaches, startCluster } from '../db/cluster.ts'
-import { startEmbedded } from '../db/embedded.ts'
+import { accountFor, reaches, startCluster } from '../../db/cluster.ts'
+import { startEmbedded } from '../../db/embedded.ts'
 
 t.test('runs as nobody when started as root, and else as whoever started it', async (t) => {
   t.match(await accountFor(0), { uid: Number, gid: Number })

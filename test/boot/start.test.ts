@@ -1,109 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
-import { cloneDatabase } from './database.ts'
-import { password, testing } from './helper.ts'
-
-const { JWT_SECRET, ...quiet } = testing
-
-/** Starts the server as its own process, in an empty folder, on a free port. */
-function start(t: Test, env: Record<string, string>, cwd = t.testdir()) {
-  const { PATH = '', NODE_OPTIONS = '', HOME = '' } = process.env
-  const server = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('ts-blank-space/register'), join(process.cwd(), 'src/server.ts')],
-    {
-      cwd,
-      env: {
-        ...(process.env as Record<string, string>),
-        PATH,
-        NODE_OPTIONS,
-        HOME,
-        PORT: '0',
-        ...quiet,
-        ...env,
-      },
-    },
-  )
-  const said = { out: '', err: '' }
-  server.stdout.on('data', (data) => (said.out += data))
-  server.stderr.on('data', (data) => (said.err += data))
-  const ended = new Promise<number | null>((resolve) => server.once('close', resolve))
-  t.teardown(async () => {
-    server.kill('SIGINT')
-    await ended
-  })
-  /** The address of the API, once it has said that it is ready. */
-  const ready = async () => {
-    while (!said.out.includes('Explorer')) {
-      const early = await Promise.race([
-        ended,
-        new Promise<undefined>((resolve) => server.stdout.once('data', () => resolve(undefined))),
-      ])
-      if (early !== undefined) throw new Error(`ended with ${early}: ${said.err}`)
-    }
-    return / {2}API +(\S+)/.exec(said.out)?.[1] ?? ''
-  }
-  return { server, said, ended, ready, cwd }
-}
-const stop = (server: ChildProcess, ended: Promise<number | null>, signal: NodeJS.Signals) => {
-  server.kill(signal)
-  return ended
-}
-const post = (url: string, body: object) =>
-  fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
-
-t.test('runs on the embedded database, and keeps data and tokens over a restart', async (t) => {
-  const first = start(t, {})
-  const api = await first.ready()
-  t.match(api, /^http:\/\/127\.0\.0\.1:\d+$/, 'listens on loopback')
-  t.match(first.said.out, /Explorer .*\/docs\n/)
-  t.match(first.said.out, 'Database PGSERVICEFILE=.data/pg_service.conf psql service=todo')
-  t.equal((await fetch(`${api}/ready`)).status, 200)
-  await post(`${api}/register`, { email: 'ada@example.com', password })
-  const { access_token } = (await (
-    await post(`${api}/login`, { email: 'ada@example.com', password })
-  ).json()) as {
-    access_token: string
-  }
-  const authorization = `Bearer ${access_token}`
-  t.equal((await fetch(`${api}/me`, { headers: { authorization } })).status, 200)
-
-  const second = start(t, {}, first.cwd)
-  t.equal(await second.ended, 1)
-  t.equal(
-    second.said.err.trim(),
-    `The data folder ${join(first.cwd, '.data')} is in use by process ${first.server.pid}: stop that one, or set DATA_DIR to another folder.`,
-  )
-
-  t.equal(await stop(first.server, first.ended, 'SIGINT'), 0, first.said.err)
-  t.notOk(existsSync(join(first.cwd, '.data/holder.pid')))
-
-  const third = start(t, {}, first.cwd)
-  const again = await third.ready()
-  t.equal((await fetch(`${again}/me`, { headers: { authorization } })).status, 200, 'the old token is good')
-
-  third.server.kill('SIGKILL')
-  await third.ended
-  const fourth = start(t, {}, first.cwd)
-  t.equal(
-    (await fetch(`${await fourth.ready()}/me`, { headers: { authorization } })).status,
-    200,
-    'after a crash, too',
-  )
-  t.equal(await stop(fourth.server, fourth.ended, 'SIGTERM'), 0)
-  const files = ['secrets.json', 'env', 'pg_service.conf']
-  const { jwt, login } = JSON.parse(readFileSync(join(first.cwd, '.data/secrets.json'), 'utf8'))
-  for (const secret of [jwt, login])
-    t.notMatch(
-      [first, third, fourth].map(({ said }) => said.out + said.err).join(),
-      secret,
-      'no secret is printed',
-    )
-  for (const file of files) t.ok(existsSync(join(first.cwd, '.data', file)))
-})
+import t from 'tap'
+import { cloneDatabase } from '../database.ts'
+import { password } from '../helper.ts'
+import { JWT_SECRET, post, start, stop } from './process.ts'
 
 t.test('runs on the database of DATABASE_URL, and reads .env', async (t) => {
   const { url } = await cloneDatabase(t)

@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { testing } from '../helper.ts'
+
+export const { JWT_SECRET, ...quiet } = testing
+
+/** Starts the server as its own process, in an empty folder, on a free port. */
+export function start(t: Test, env: Record<string, string>, cwd = t.testdir()) {
+  const server = spawn(
+    process.execPath,
+    ['--import', import.meta.resolve('ts-blank-space/register'), join(process.cwd(), 'src/server.ts')],
+    {
+      cwd,
+      env: {
+        ...process.env,
+        PORT: '0',
+        ...quiet,
+        ...env,
+      },
+    },
+  )
+  const said = { out: '', err: '' }
+  server.stdout.on('data', (data) => (said.out += data))
+  server.stderr.on('data', (data) => (said.err += data))
+  const ended = new Promise<number | null>((resolve) => server.once('close', resolve))
+  t.teardown(async () => {
+    server.kill('SIGINT')
+    await ended
+  })
+  /** The address of the API, once it has said that it is ready. */
+  const ready = async () => {
+    while (!said.out.includes('Explorer')) {
+      const early = await Promise.race([
+        ended,
+        new Promise<undefined>((resolve) => server.stdout.once('data', () => resolve(undefined))),
+      ])
+      if (early !== undefined) throw new Error(`ended with ${early}: ${said.err}`)
+    }
+    return / {2}API +(\S+)/.exec(said.out)?.[1] ?? ''
+  }
+  return { server, said, ended, ready, cwd }
+}
+export const stop = (server: ChildProcess, ended: Promise<number | null>, signal: NodeJS.Signals) => {
+  server.kill(signal)
+  return ended
+}
+export const post = (url: string, body: object) =>
+  fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })

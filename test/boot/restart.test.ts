@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { password } from '../helper.ts'
+import { post, start, stop } from './process.ts'
+
+t.test('runs on the embedded database, and keeps data and tokens over a restart', async (t) => {
+  const first = start(t, {})
+  const api = await first.ready()
+  t.match(api, /^http:\/\/127\.0\.0\.1:\d+$/, 'listens on loopback')
+  t.match(first.said.out, /Explorer .*\/docs\n/)
+  t.match(first.said.out, 'Database PGSERVICEFILE=.data/pg_service.conf psql service=todo')
+  t.equal((await fetch(`${api}/ready`)).status, 200)
+  await post(`${api}/register`, { email: 'ada@example.com', password })
+  const { access_token } = (await (
+    await post(`${api}/login`, { email: 'ada@example.com', password })
+  ).json()) as {
+    access_token: string
+  }
+  const authorization = `Bearer ${access_token}`
+  t.equal((await fetch(`${api}/me`, { headers: { authorization } })).status, 200)
+
+  const second = start(t, {}, first.cwd)
+  t.equal(await second.ended, 1)
+  t.equal(
+    second.said.err.trim(),
+    `The data folder ${join(first.cwd, '.data')} is in use by process ${first.server.pid}: stop that one, or set DATA_DIR to another folder.`,
+  )
+
+  t.equal(await stop(first.server, first.ended, 'SIGINT'), 0, first.said.err)
+  t.notOk(existsSync(join(first.cwd, '.data/holder.pid')))
+
+  const third = start(t, {}, first.cwd)
+  const again = await third.ready()
+  t.equal((await fetch(`${again}/me`, { headers: { authorization } })).status, 200, 'the old token is good')
+
+  third.server.kill('SIGKILL')
+  await third.ended
+  const fourth = start(t, {}, first.cwd)
+  t.equal(
+    (await fetch(`${await fourth.ready()}/me`, { headers: { authorization } })).status,
+    200,
+    'after a crash, too',
+  )
+  t.equal(await stop(fourth.server, fourth.ended, 'SIGTERM'), 0)
+  const files = ['secrets.json', 'env', 'pg_service.conf']
+  const { jwt, login } = JSON.parse(readFileSync(join(first.cwd, '.data/secrets.json'), 'utf8'))
+  for (const secret of [jwt, login])
+    t.notMatch(
+      [first, third, fourth].map(({ said }) => said.out + said.err).join(),
+      secret,
+      'no secret is printed',
+    )
+  for (const file of files) t.ok(existsSync(join(first.cwd, '.data', file)))
+})
