@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import postgres from 'postgres'
-import type { Problem } from './schema.ts'
+import type { Problem, Scope } from './schema.ts'
 
 const problems = {
   invalid_request: [400, 'The request is not valid'],
@@ -34,9 +34,9 @@ interface ProblemExtras {
 
 /** An error that the client is told of as it is. Everything else is told as `internal`. */
 export class ApiError extends Error {
-  readonly code: ProblemCode
-  readonly statusCode: number
-  readonly extras: ProblemExtras
+  declare readonly code: ProblemCode
+  declare readonly statusCode: number
+  declare readonly extras: ProblemExtras
 
   constructor(code: ProblemCode, extras: ProblemExtras = {}) {
     super(problems[code][1])
@@ -68,13 +68,13 @@ export function unauthorized(
   return new ApiError(code, { headers: { 'www-authenticate': challenge } })
 }
 
-/** RFC 6750, section 3.1: names the scope that is needed. */
-export function insufficientScope(scope?: string): ApiError {
-  const needed = scope ? `, scope="${scope}"` : ''
-  return new ApiError('insufficient_scope', {
-    headers: { 'www-authenticate': `Bearer realm="todo", error="insufficient_scope"${needed}` },
+/** RFC 6750, section 3.1: names the scope that is needed, where it is known. */
+export const insufficientScope = (scope?: Scope): ApiError =>
+  new ApiError('insufficient_scope', {
+    headers: {
+      'www-authenticate': `Bearer realm="todo", error="insufficient_scope"${scope ? `, scope="${scope}"` : ''}`,
+    },
   })
-}
 
 /** The database's constraints that a client can violate, and what it is then told. */
 const constraints: Record<string, ProblemCode> = { users_email_key: 'email_taken' }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,8 @@ async function prepare() {
   return { ...urls, stop: async () => {} }
 }
 
+// The tests of the start run the production build.
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap?.kill(signal))
 let tap: ReturnType<typeof spawn> | undefined
 const { superuserUrl, migrationUrl, databaseUrl, stop } = await prepare()

@@ -103,7 +103,7 @@ t.test('keeps where a session was opened from', async (t) => {
 t.test(
   'hashes in a worker, while the event loop goes on, and refuses what would wait too long',
   async (t) => {
-    const passwords = createPasswords(10)
+    const passwords = createPasswords(8)
     t.teardown(passwords.close)
     const order: string[] = []
     const hashes = Array.from({ length: 60 }, async () => {

@@ -7,19 +7,15 @@ export const { JWT_SECRET, ...quiet } = testing
 
 /** Starts the server as its own process, in an empty folder, on a free port. */
 export function start(t: Test, env: Record<string, string>, cwd = t.testdir()) {
-  const server = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('ts-blank-space/register'), join(process.cwd(), 'src/server.ts')],
-    {
-      cwd,
-      env: {
-        ...process.env,
-        PORT: '0',
-        ...quiet,
-        ...env,
-      },
+  const server = spawn(process.execPath, [join(process.cwd(), 'dist/src/server.js')], {
+    cwd,
+    env: {
+      ...process.env,
+      PORT: '0',
+      ...quiet,
+      ...env,
     },
-  )
+  })
   const said = { out: '', err: '' }
   server.stdout.on('data', (data) => (said.out += data))
   server.stderr.on('data', (data) => (said.err += data))
