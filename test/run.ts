@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { provision, startEmbedded } from '../db/embedded.ts'
@@ -7,6 +7,8 @@ import { provision, startEmbedded } from '../db/embedded.ts'
 // Starts one PostgreSQL for the whole suite, migrates the template that each test file clones, and
 // runs tap. With TEST_SUPERUSER_URL the server behind it is used instead of the embedded one.
 // Arguments go to tap: `npm test -- test/todos`.
+
+const tapProgram = 'node_modules/tap/dist/esm/run.mjs'
 
 async function prepare() {
   const external = process.env.TEST_SUPERUSER_URL
@@ -31,13 +33,19 @@ async function prepare() {
   return { ...urls, stop: async () => {} }
 }
 
+// tap is compiled with the plugins that .taprc names, once after each install.
+const built = 'node_modules/.tap-built'
+if (!existsSync(built)) {
+  execFileSync(process.execPath, [tapProgram, 'build'], { stdio: 'ignore' })
+  writeFileSync(built, '')
+}
 // The tests of the start run the production build.
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap?.kill(signal))
 let tap: ReturnType<typeof spawn> | undefined
 const { superuserUrl, migrationUrl, databaseUrl, stop } = await prepare()
 try {
-  tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...process.argv.slice(2)], {
+  tap = spawn(process.execPath, [tapProgram, ...process.argv.slice(2)], {
     stdio: 'inherit',
     env: {
       ...process.env,
