@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { provision, startEmbedded } from '../db/embedded.ts'
@@ -33,11 +33,11 @@ async function prepare() {
   return { ...urls, stop: async () => {} }
 }
 
-// tap is compiled with the plugins that .taprc names, once after each install.
+// tap is compiled with the plugins that .taprc names, once after each install, and for one place.
 const built = 'node_modules/.tap-built'
-if (!existsSync(built)) {
+if (!existsSync(built) || readFileSync(built, 'utf8') !== process.cwd()) {
   execFileSync(process.execPath, [tapProgram, 'build'], { stdio: 'ignore' })
-  writeFileSync(built, '')
+  writeFileSync(built, process.cwd())
 }
 // The tests of the start run the production build.
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' })

@@ -18,7 +18,7 @@ interface NewSession {
   userAgent: string | null
 }
 
-/** Opens a session when the hash is the user's; user_id is null when email or password is wrong. */
+/** Opens a session when the hash is the user's, and answers the user; null when email or password is wrong. */
 export const openSession = (tx: Tx, email: string, passwordHash: string, session: NewSession) =>
   tx<{ user_id: string | null }>`
     select app.login(${email}, ${passwordHash}, ${session.id}, ${session.seconds}, ${session.scopes},

@@ -1,9 +1,18 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t from 'tap'
 import { accountFor, reaches, startCluster } from '../../db/cluster.ts'
 import { startEmbedded } from '../../db/embedded.ts'
+
+/** Not the test's own folder, which is in the checkout: that may be in a private one. */
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'todo-api-test-'))
+  chmodSync(folder, 0o755)
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return folder
+}
 
 t.test('runs as nobody when started as root, and else as whoever started it', async (t) => {
   t.match(await accountFor(0), { uid: Number, gid: Number })
@@ -20,7 +29,7 @@ t.test('tells whether an account gets at a path', async (t) => {
 })
 
 t.test('moves programs and data to a refuge that the server reaches, and leaves a link', async (t) => {
-  const folder = t.testdir()
+  const folder = makeFolder()
   const options = { refuge: join(folder, 'refuge'), reaches: async () => false }
   for (const run of ['first', 'second']) {
     const cluster = await startCluster(join(folder, 'cluster'), 'for-tests-only', options)
@@ -35,7 +44,8 @@ t.test('moves programs and data to a refuge that the server reaches, and leaves 
 t.test(
   'takes over a folder whose holder is gone, and finishes what an interrupted start began',
   async (t) => {
-    const folder = t.testdir({ 'holder.pid': '999999999\n' })
+    const folder = makeFolder()
+    writeFileSync(join(folder, 'holder.pid'), '999999999\n')
     mkdirSync(join(folder, 'postgres/unfinished'), { recursive: true })
     chmodSync(join(folder, 'postgres'), 0o777)
     const embedded = await startEmbedded(folder)
@@ -47,8 +57,13 @@ t.test(
   },
 )
 
+t.test('does not come up where the server reaches less than it seemed', async (t) => {
+  const options = { reaches: async () => true, flags: ['data_directory=/nowhere'] }
+  await t.rejects(startCluster(join(makeFolder(), 'cluster'), 'for-tests-only', options))
+})
+
 t.test('says what PostgreSQL says when it does not start, and lets go of the folder', async (t) => {
-  const folder = t.testdir()
+  const folder = makeFolder()
   const embedded = await startEmbedded(folder)
   await embedded.stop()
   await t.rejects(startEmbedded(folder, ['no_such_setting=1']), {

@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import t from 'tap'
+
+// The rules of the house that neither the compiler nor Biome holds. Biome refuses cycles and barrels.
+
+const paths = ['src', 'db'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+)
+const files = paths
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => {
+    const text = readFileSync(path, 'utf8')
+    const imports = [...text.matchAll(/^(?:import|export)\b[^'`]*? from '([^']+)'/gms)].map(
+      ([, name = '']) => (name.startsWith('.') ? relative('', join(dirname(path), name)) : name),
+    )
+    const [, room] = /^src\/(?!plugins\/)(\w+)\//.exec(path) ?? []
+    return { path, text, imports, room, name: path.replace(/.*\//, '') }
+  })
+const sources = files.filter(({ path }) => path.startsWith('src/'))
+
+t.ok(sources.length > 20)
+
+t.test('has no file over 200 lines', async (t) => {
+  for (const { path, text } of files) t.ok(text.split('\n').length <= 201, path)
+})
+
+t.test('lets a room know the shared files, and of another room its schemas alone', async (t) => {
+  for (const { path, room, imports } of sources.filter((file) => file.room))
+    for (const name of imports) {
+      const known = name.startsWith(`src/${room}/`) || /^src\/(\w+|\w+\/schema)\.ts$/.test(name)
+      t.ok(known || !name.startsWith('src/'), `${path} imports ${name}`)
+      t.notMatch(name, /^src\/(app|server|openapi)\.ts$/, path)
+    }
+})
+
+t.test('lets a plugin know no room', async (t) => {
+  for (const { path, imports } of sources.filter(({ path }) => path.startsWith('src/plugins/')))
+    t.notMatch(imports.join(), /src\/(?!plugins\/)\w+\//, path)
+})
+
+t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
+  for (const { path, text, imports } of sources.filter(({ name }) => name === 'routes.ts')) {
+    t.notMatch(text, /\b(select|insert into|update|delete from|begin|commit)\b[^'"]*`/, path)
+    t.notOk(imports.includes('postgres'), path)
+  }
+  for (const { path, imports } of sources.filter(({ name }) => name === 'sql.ts'))
+    for (const name of imports) t.match(name, /^src\/(database|schema|\w+\/schema)\.ts$/, path)
+})
+
+t.test('compares user_id nowhere: the policies do', async (t) => {
+  for (const { path, text } of sources) t.notMatch(text, /user_id\s*(=|<|>|\bin\b|\bis\b|\bbetween\b)/, path)
+})
