@@ -7,12 +7,15 @@ import type { Config } from './config.ts'
 import { ApiError, handleErrors, toProblem } from './errors.ts'
 import health from './health/routes.ts'
 import authPlugin from './plugins/auth.ts'
+import cleanup from './plugins/cleanup.ts'
 import contract, { schemaController } from './plugins/contract.ts'
 import database from './plugins/database.ts'
 import docs from './plugins/docs.ts'
 import limits from './plugins/limits.ts'
+import passwords from './plugins/passwords.ts'
 import type { PoolOptions } from './pool.ts'
 import todos from './todos/routes.ts'
+import tokens from './tokens/routes.ts'
 
 export interface AppOptions {
   /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
@@ -62,12 +65,15 @@ export async function buildApp(
   await app.register(contract)
   await app.register(limits, { config })
   await app.register(database, { config, timeouts })
+  await app.register(cleanup)
   await app.register(authPlugin, { config, now })
+  await app.register(passwords, { config })
   await app.register(docs)
 
   await app.register(health)
   await app.register(auth, { config })
   await app.register(account)
+  await app.register(tokens)
   await app.register(todos)
 
   app.refuseOtherMethods()

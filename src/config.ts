@@ -13,6 +13,7 @@ const Environment = Type.Object({
   DATABASE_POOL_SIZE: count(10, 1, 1000),
   DATABASE_PREPARE: Type.Boolean({ default: true }),
   JWT_SECRET: Type.String(),
+  JWT_SECRET_PREVIOUS: Type.String({ default: '' }),
   JWT_ISSUER: Type.String({ default: 'todo-api', minLength: 1 }),
   JWT_AUDIENCE: Type.String({ default: 'todo-api', minLength: 1 }),
   ACCESS_TOKEN_TTL: count(900, 1, 86_400),
@@ -68,6 +69,9 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   }
   const config = Value.Decode(Environment, values)
   if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new Error(`JWT_SECRET ${needs.JWT_SECRET}.`)
+  const previous = Buffer.byteLength(config.JWT_SECRET_PREVIOUS)
+  if (previous > 0 && previous < 32)
+    throw new Error('JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set.')
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
   return Object.freeze({ ...config, TRUST_PROXY: parseProxies(config.TRUST_PROXY) })

@@ -1,6 +1,7 @@
 import postgres from 'postgres'
-import { unauthorized, unavailable } from './errors.ts'
+import { found, insufficientScope, unauthorized, unavailable } from './errors.ts'
 import { type Connection, createPool, type PoolOptions } from './pool.ts'
+import type { Scope } from './schema.ts'
 
 declare const brand: unique symbol
 /**
@@ -16,10 +17,15 @@ export interface Tx {
 }
 type Value = string | number | boolean | null | Date | readonly string[] | object
 
-/** Who the access token says is asking; the database decides whether that is still so. */
+/** Who the token says is asking; the database decides whether that is still so. */
 export interface Credential {
   user_id: string
-  session_id: string
+  /** The session of an access token; null with a personal access token. */
+  session_id: string | null
+  /** SHA-256 of the secret of a personal access token. */
+  token_hash?: Buffer | null
+  /** What the request needs to be allowed. */
+  scopes?: readonly Scope[]
 }
 
 export interface Database {
@@ -27,7 +33,8 @@ export interface Database {
    * Runs SQL as a user, in one transaction that row-level security confines to that user's rows.
    * When `run` returns the statement it sent, begin, authentication, statement and commit travel
    * together: one round trip. A `run` that awaits a result first costs one more.
-   * @throws {ApiError} revoked_token (401) when the session is not alive; overloaded or unavailable (503)
+   * @throws {ApiError} revoked_token (401) when the credential is not alive; insufficient_scope (403);
+   *   overloaded or unavailable (503)
    */
   withUser<T>(
     credential: Credential,
@@ -43,14 +50,27 @@ export interface Database {
 /** The door to the database; see {@link Database}. */
 export function createDatabase(options: PoolOptions): Database {
   const pool = createPool(options)
+  const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
+    pool.borrow((connection) => {
+      const { tx, end } = openTx(connection)
+      return attempt(run, tx).finally(end)
+    })
+
+  const noting = new Set<string>()
+  /** Not waited for, and not tried again: a time of last use is worth no request. */
+  function noteUse({ user_id, session_id, token_hash }: Credential): void {
+    const key = session_id ?? `${token_hash?.toString('hex')}`
+    if (noting.has(key)) return
+    noting.add(key)
+    withoutUser((tx) => tx`select app.note_use(${user_id}, ${session_id}, ${token_hash ?? null})`)
+      .catch(() => {})
+      .finally(() => noting.delete(key))
+  }
+
   return {
     withUser: (credential, mode, run) =>
-      pool.borrow((connection) => asUser(connection, credential, mode, run)),
-    withoutUser: (run) =>
-      pool.borrow((connection) => {
-        const { tx, end } = openTx(connection)
-        return attempt(run, tx).finally(end)
-      }),
+      pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse)),
+    withoutUser,
     close: pool.close,
   }
 }
@@ -76,27 +96,33 @@ function openTx(connection: Connection) {
 
 async function asUser<T>(
   connection: Connection,
-  { user_id, session_id }: Credential,
+  credential: Credential,
   mode: 'read only' | 'read write',
   run: (tx: Tx) => Promise<T>,
+  noteUse: (credential: Credential) => void,
 ): Promise<T> {
+  const { user_id, session_id, token_hash, scopes: needed = [] } = credential
   const { tx, isLast, end } = openTx(connection)
   try {
     const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
-    const session = tx<{
-      scopes: string[] | null
-    }>`select app.authenticate(${user_id}, ${session_id}) as scopes`
+    const authenticated = tx<{ scopes: Scope[] | null; stale: boolean | null }>`
+      select scopes, stale from app.authenticate(${user_id}, ${session_id}, ${token_hash ?? null})`
     const work = attempt(run, tx)
     const commit = isLast(work) ? tx`commit` : undefined
 
     // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
-    const outcomes = await Promise.allSettled([begin, session, work])
+    const outcomes = await Promise.allSettled([begin, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     // The commit of a failed transaction is a rollback (PostgreSQL manual, COMMIT).
     await (commit ?? (failed ? tx`rollback` : tx`commit`))
-    // Asked first: what the work found without a user says nothing.
-    if (outcomes[1].status === 'fulfilled' && !outcomes[1].value[0]?.scopes)
-      throw unauthorized('revoked_token')
+    // Asked first: what the work found without a user, or without the scope, says nothing. A write without
+    // the scope has been sent by now, and refused by the policies.
+    if (outcomes[1].status === 'fulfilled') {
+      const { scopes, stale } = found(outcomes[1].value)
+      if (!scopes) throw unauthorized('revoked_token')
+      if (stale) noteUse(credential)
+      if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)
+    }
     if (failed) throw failed.reason
     return await work
   } finally {

@@ -9,9 +9,10 @@ const problems = {
   missing_token: [401, 'A bearer token is needed'],
   invalid_token: [401, 'The token is not valid'],
   expired_token: [401, 'The token has expired'],
-  revoked_token: [401, 'The session of this token has ended'],
+  revoked_token: [401, 'The token is revoked, or its session has ended'],
   invalid_credentials: [401, 'Email or password is wrong'],
   insufficient_scope: [403, 'The token may not do this'],
+  login_required: [403, 'A login less than ten minutes old is needed'],
   not_found: [404, 'There is nothing here'],
   method_not_allowed: [405, 'The method is not allowed here'],
   email_taken: [409, 'The email is already registered'],
@@ -57,32 +58,47 @@ export function found<Row>(rows: readonly Row[]): Row {
 export const overloaded = (): ApiError => new ApiError('overloaded', retry)
 export const unavailable = (): ApiError => new ApiError('unavailable', retry)
 
-/** The challenge of RFC 6750, section 3; without an error code when no token was sent (3.1). */
-export function unauthorized(
-  code: 'missing_token' | 'invalid_token' | 'expired_token' | 'revoked_token',
-): ApiError {
-  const challenge =
-    code === 'missing_token'
-      ? 'Bearer realm="todo"'
-      : `Bearer realm="todo", error="invalid_token", error_description="${problems[code][1]}"`
-  return new ApiError(code, { headers: { 'www-authenticate': challenge } })
+/** The challenge of RFC 6750, section 3. */
+const challenge = (parameters = '') => ({
+  headers: { 'www-authenticate': `Bearer realm="todo"${parameters}` },
+})
+
+/** Without an error code when no token was sent (RFC 6750, section 3.1). */
+export const unauthorized = (
+  code: 'missing_token' | 'invalid_token' | 'expired_token' | 'revoked_token' | 'invalid_credentials',
+): ApiError => {
+  const sentNone = code === 'missing_token' || code === 'invalid_credentials'
+  const reason = `, error="invalid_token", error_description="${problems[code][1]}"`
+  return new ApiError(code, challenge(sentNone ? '' : reason))
 }
 
-/** RFC 6750, section 3.1: names the scope that is needed, where it is known. */
-export const insufficientScope = (scope?: Scope): ApiError =>
-  new ApiError('insufficient_scope', {
-    headers: {
-      'www-authenticate': `Bearer realm="todo", error="insufficient_scope"${scope ? `, scope="${scope}"` : ''}`,
-    },
+/** RFC 6750, section 3.1: names the scopes that are needed, where they are known. */
+export const insufficientScope = (needed: readonly Scope[] = []): ApiError => {
+  const named = needed.length > 0 ? `, scope="${needed.join(' ')}"` : ''
+  return new ApiError('insufficient_scope', challenge(`, error="insufficient_scope"${named}`))
+}
+
+/** The challenge of RFC 9470, section 3, with this API's status. */
+export const loginRequired = (): ApiError =>
+  new ApiError('login_required', challenge(', error="insufficient_user_authentication", max_age="600"'))
+
+/** A body that its schema allows and that is wrong all the same; the one member of it is named. */
+export const invalidMember = (pointer: string, code: string, message: string): ApiError =>
+  new ApiError('invalid_request', {
+    detail: 'The body is not valid: see errors.',
+    errors: [{ pointer, code, message }],
   })
 
 /** The database's constraints that a client can violate, and what it is then told. */
-const constraints: Record<string, ProblemCode> = { users_email_key: 'email_taken' }
+const constraints: Record<string, () => ApiError> = {
+  users_email_key: () => new ApiError('email_taken'),
+  access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
+}
 
 /** From SQLSTATE (PostgreSQL manual, appendix A) to the client's error; undefined when it is our fault. */
 function fromDatabase(error: postgres.PostgresError): ApiError | undefined {
   const known = error.constraint_name && constraints[error.constraint_name]
-  if (known) return new ApiError(known)
+  if (known) return known()
   if (error.code === '42501') return insufficientScope()
   // Serialization failure, deadlock, lock not available; out of resources, operator's intervention (a timeout, too).
   return /^(40|55P03|53|57)/.test(error.code) ? unavailable() : undefined

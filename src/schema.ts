@@ -8,6 +8,12 @@ export const NOT_BLANK = '^(?=[^]*\\S)[^\\u0000\\uD800-\\uDFFF]*$'
 export const scopes = ['todos:read', 'todos:write', 'account'] as const
 export type Scope = (typeof scopes)[number]
 
+/** Where a request comes from, as sessions and events keep it. */
+export interface Client {
+  ip: string
+  user_agent: string | null
+}
+
 /** A reference to a schema that is registered once under its `$id`; in the document a named component. */
 export const Ref = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string))
 
@@ -87,6 +93,19 @@ export const Page = {
   limit: Type.Integer({ minimum: 1, maximum: 100, examples: [20] }),
   offset: Type.Integer({ minimum: 0, maximum: 2147483647, examples: [0] }),
   has_more: Type.Boolean({ description: 'Whether there are more after these.', examples: [false] }),
+}
+export const PageQuery = Type.Object(
+  {
+    limit: Type.Integer({ ...Page.limit, default: 20 }),
+    offset: Type.Integer({ ...Page.offset, default: 0 }),
+  },
+  { additionalProperties: false },
+)
+export type PageQuery = Static<typeof PageQuery>
+
+/** The answer for a page of rows, of which one more than the limit was asked for. */
+export function toPage<Row>(rows: readonly Row[], { limit, offset }: PageQuery) {
+  return { data: rows.slice(0, limit), limit, offset, has_more: rows.length > limit }
 }
 
 const meanings = {

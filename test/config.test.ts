@@ -29,6 +29,7 @@ t.test('ends with one sentence that names the variable and not its value', async
     [{ DATABASE_URL: 'mysql://secret@x/y' }, /^DATABASE_URL must be set to/],
     [{ JWT_SECRET: '' }, /^JWT_SECRET must be set to at least 32 bytes/],
     [{ JWT_SECRET: 'secret' }, /^JWT_SECRET must be set to at least 32 bytes/],
+    [{ JWT_SECRET_PREVIOUS: 'secret' }, /^JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set\.$/],
     [{ PORT: 'secret' }, /^PORT must be a whole number from 0 to 65535\.$/],
     [{ PORT: '65536' }, /^PORT must be/],
     [{ BCRYPT_COST: '3' }, /^BCRYPT_COST must be a whole number from 4 to 16\.$/],

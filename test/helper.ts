@@ -36,36 +36,44 @@ export async function setUp(t: Test, env: Record<string, string> = {}, options: 
 
 export const password = 'correct horse battery'
 
+export type Ask = (
+  method: NonNullable<InjectOptions['method']>,
+  url: string,
+  body?: unknown,
+) => Promise<LightMyRequestResponse>
+
+/** Sends requests with a bearer token. */
+export const askWith =
+  (app: FastifyInstance, token: string): Ask =>
+  async (method, url, body) =>
+    app.inject({
+      method,
+      url,
+      headers: { authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { payload: body as object }),
+    })
+
 export interface TestUser {
   id: string
   email: string
+  /** The access token, and the refresh token, of the login. */
   token: string
-  /** Sends a request with the user's token. */
-  ask(
-    method: NonNullable<InjectOptions['method']>,
-    url: string,
-    body?: unknown,
-  ): Promise<LightMyRequestResponse>
+  refreshToken: string
+  ask: Ask
+}
+
+/** Opens a session with the password that every test user has. */
+export async function logIn(app: FastifyInstance, email: string, secret = password) {
+  const login = await app.inject({ method: 'POST', url: '/login', payload: { email, password: secret } })
+  const { access_token: token, refresh_token: refreshToken } = login.json() as Record<string, string>
+  return { token: `${token}`, refreshToken: `${refreshToken}`, ask: askWith(app, `${token}`) }
 }
 
 /** Registers a fresh user and logs in. */
 export async function signUp(app: FastifyInstance): Promise<TestUser> {
   const email = `${randomUUID()}@example.com`
   const registered = await app.inject({ method: 'POST', url: '/register', payload: { email, password } })
-  const login = await app.inject({ method: 'POST', url: '/login', payload: { email, password } })
-  const token: string = login.json().access_token
-  return {
-    id: registered.json().id,
-    email,
-    token,
-    ask: (method, url, body) =>
-      app.inject({
-        method,
-        url,
-        headers: { authorization: `Bearer ${token}` },
-        ...(body === undefined ? {} : { payload: body as object }),
-      }),
-  }
+  return { id: registered.json().id, email, ...(await logIn(app, email)) }
 }
 
 /** Checks that an answer is a problem document with this status and code. */

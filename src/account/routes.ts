@@ -1,25 +1,168 @@
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
-import { found } from '../errors.ts'
-import { problems, Ref, TOKEN } from '../schema.ts'
-import { getMe } from './sql.ts'
+import { found, loginRequired, unauthorized } from '../errors.ts'
+import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
+import { Todo } from '../todos/schema.ts'
+import { AccessToken } from '../tokens/schema.ts'
+import { writeExport } from './export.ts'
+import { AccountPatch, Event, EventPage, Export, Session, SessionPage } from './schema.ts'
+import {
+  changeAccount,
+  deleteMe,
+  endSession,
+  getMe,
+  getPasswordSalt,
+  listEvents,
+  listSessions,
+} from './sql.ts'
 
-/** The user's own account. */
+/** The user's own account: email and password, sessions, trail and export. */
 const account: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(User)
+  const shared = [User, AccessToken, Todo]
+  for (const schema of [...shared, AccountPatch, Session, SessionPage, Event, EventPage, Export])
+    app.addSchema(schema)
+  const tags = ['account']
+  const scope = 'account' as const
 
   app.get(
     '/me',
     {
-      config: { scope: 'account' },
+      config: { scope },
       schema: {
         operationId: 'getMe',
-        tags: ['account'],
+        tags,
         summary: 'Show the user who is asking',
         response: { 200: Ref(User), ...problems(400, ...TOKEN) },
       },
     },
     async (request) => found(await request.withUser(getMe)),
+  )
+
+  app.patch(
+    '/me',
+    {
+      config: { scope, limit: 'login' },
+      schema: {
+        operationId: 'changeAccount',
+        tags,
+        summary: 'Change email or password',
+        description:
+          'Needs the current password, and is limited like a login. A new password ends every other session; personal access tokens stay.',
+        body: Ref(AccountPatch),
+        response: { 200: Ref(User), ...problems(...BODY, ...TOKEN, 409) },
+      },
+    },
+    async (request) => {
+      const { email, new_password, current_password } = request.body
+      const { salt } = found(await request.withUser(getPasswordSalt))
+      const change = {
+        email,
+        currentHash: await app.passwords.hashToCompare(current_password, salt),
+        newHash: new_password && (await app.passwords.hashNew(new_password, '/new_password')),
+        eventIds: [uuidv7(), uuidv7()],
+      }
+      const [user] = await request.withUser((tx) => changeAccount(tx, change, request.client))
+      if (!user) throw unauthorized('invalid_credentials')
+      return user
+    },
+  )
+
+  app.delete(
+    '/me',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'deleteMe',
+        tags,
+        summary: 'Delete the account and everything in it',
+        description: 'Needs a session whose login is less than ten minutes old; it cannot be undone.',
+        response: { 204: Type.Null({ description: 'Gone.' }), ...problems(400, ...TOKEN) },
+      },
+    },
+    async (request, reply) => {
+      const [user] = await request.withUser(deleteMe)
+      if (!user) throw loginRequired()
+      // Here, because the account's own trail has gone with it.
+      request.log.info({ user_id: user.id }, 'account deleted')
+      return reply.code(204).send(null)
+    },
+  )
+
+  app.get(
+    '/me/export',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'exportMe',
+        tags,
+        summary: "Export all of the user's data",
+        description: 'Streamed. An export that could not be finished is cut short, and so is not valid JSON.',
+        response: { 200: Type.Unsafe<Readable>(Ref(Export)), ...problems(400, ...TOKEN) },
+      },
+    },
+    async (request, reply) => {
+      const user = found(await request.withUser(getMe))
+      reply.type('application/json; charset=utf-8')
+      return reply.send(
+        Readable.from(
+          writeExport(user, (run) => request.withUser(run)),
+          { objectMode: false },
+        ),
+      )
+    },
+  )
+
+  app.get(
+    '/me/sessions',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'listSessions',
+        tags,
+        summary: 'List the sessions that are alive, newest first',
+        querystring: PageQuery,
+        response: { 200: Ref(SessionPage), ...problems(400, ...TOKEN) },
+      },
+    },
+    async (request) => toPage(await request.withUser((tx) => listSessions(tx, request.query)), request.query),
+  )
+
+  app.delete(
+    '/me/sessions/:id',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'endSession',
+        tags,
+        summary: 'End a session',
+        description: 'Its access tokens and refresh token die at once.',
+        params: Type.Object({ id: Id }, { additionalProperties: false }),
+        response: { 204: Type.Null({ description: 'Ended.' }), ...problems(400, ...TOKEN, 404) },
+      },
+    },
+    async (request, reply) => {
+      found(await request.withUser((tx) => endSession(tx, request.params.id)))
+      return reply.code(204).send(null)
+    },
+  )
+
+  app.get(
+    '/me/events',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'listEvents',
+        tags,
+        summary: 'List what happened to the account, newest first',
+        description: 'Logins, failed ones too, changes of email and password, and what was done to tokens.',
+        querystring: PageQuery,
+        response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
+      },
+    },
+    async (request) => toPage(await request.withUser((tx) => listEvents(tx, request.query)), request.query),
   )
 }
 export default account

@@ -1,4 +1,5 @@
 import type { Tx } from '../database.ts'
+import type { Client, Scope } from '../schema.ts'
 import type { User } from './schema.ts'
 
 /** Adds a user; a taken email violates users_email_key. */
@@ -11,15 +12,55 @@ export const findPasswordSalt = (tx: Tx, email: string) =>
 
 interface NewSession {
   id: string
-  /** How long it lives. */
+  /** How long it lives without a refresh. */
   seconds: number
-  scopes: readonly string[]
-  ip: string
-  userAgent: string | null
+  scopes: readonly Scope[]
+  /** Of its first refresh token. */
+  refreshHash: Buffer
+  /** Of the event that the login is, or the failed one. */
+  eventId: string
 }
 
 /** Opens a session when the hash is the user's, and answers the user; null when email or password is wrong. */
-export const openSession = (tx: Tx, email: string, passwordHash: string, session: NewSession) =>
+export const openSession = (
+  tx: Tx,
+  email: string,
+  passwordHash: string,
+  session: NewSession,
+  { ip, user_agent }: Client,
+) =>
   tx<{ user_id: string | null }>`
     select app.login(${email}, ${passwordHash}, ${session.id}, ${session.seconds}, ${session.scopes},
-                     ${session.ip}, ${session.userAgent}) as user_id`
+                     ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent}) as user_id`
+
+/** Replaces the password hash of the user who is asking. */
+export const replaceHash = (tx: Tx, oldHash: string, newHash: string) =>
+  tx`select app.rehash(${oldHash}, ${newHash})`
+
+interface Refresh {
+  user_id: string
+  /** Of the token that is spent. */
+  hash: Buffer
+  /** Of its successor, should this be the first time that it is spent. */
+  seed: Buffer
+  successorHash: Buffer
+  /** How long the successor, and with it the session, lives. */
+  seconds: number
+  /** Of the event that a reuse is. */
+  eventId: string
+}
+
+/** Spends a refresh token. The seed tells its successor; nulls when the token is not alive. */
+export const refreshSession = (tx: Tx, refresh: Refresh, { ip, user_agent }: Client) =>
+  tx<{ session_id: string | null; scopes: Scope[]; seed: Buffer }>`
+    select session_id, scopes, seed
+    from app.refresh(${refresh.user_id}, ${refresh.hash}, ${refresh.seed}, ${refresh.successorHash},
+                     ${refresh.seconds}, ${refresh.eventId}, ${ip}, ${user_agent})`
+
+/** Ends the session, or the personal token, that is asking. */
+export const endCredential = (tx: Tx) => tx`
+  with token as (delete from identity.access_tokens where id = app.credential_id())
+  delete from identity.sessions where id = app.credential_id()`
+
+/** Ends every session of the user who is asking. */
+export const endSessions = (tx: Tx) => tx`delete from identity.sessions`

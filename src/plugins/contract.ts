@@ -3,14 +3,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '../errors.ts'
 import { Empty, Problem } from '../schema.ts'
-
-/** bcrypt uses no more than 72 bytes of a password. */
-const PASSWORD_BYTES = { min: 8, max: 72 }
-
-function isPassword(text: string): boolean {
-  const bytes = Buffer.byteLength(text)
-  return bytes >= PASSWORD_BYTES.min && bytes <= PASSWORD_BYTES.max
-}
+import { isPassword } from './passwords.ts'
 
 const ajv = AjvCompiler()
 /** Bodies are taken as they are; path and query are text, so their numbers and booleans are converted. */

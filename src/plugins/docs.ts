@@ -23,8 +23,12 @@ export default fp(
         },
         servers: [{ url: '/', description: 'This service' }],
         tags: [
-          { name: 'auth', description: 'Register and log in.' },
-          { name: 'account', description: 'The user who is asking.' },
+          { name: 'auth', description: 'Register, log in, refresh, log out.' },
+          {
+            name: 'account',
+            description: 'The user who is asking: email and password, sessions, trail, export.',
+          },
+          { name: 'tokens', description: 'Personal access tokens, for scripts.' },
           { name: 'todos', description: "The user's own todos." },
           { name: 'health', description: 'For load balancers and probes.' },
         ],
@@ -33,8 +37,8 @@ export default fp(
             bearer: {
               type: 'http',
               scheme: 'bearer',
-              bearerFormat: 'JWT',
-              description: 'The `access_token` that `POST /login` answers.',
+              description:
+                'The `access_token` that `POST /login` answers, or the `token` that `POST /tokens` does.',
             },
           },
         },

@@ -45,9 +45,10 @@ export default fp<{ config: Config }>(
       login: limiter('login', config.RATE_LIMIT_LOGIN, address),
       none: async () => {},
     }
+    // Whoever is logged in and gives a password again is told by the token.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
       const { email } = request.body as { email: string }
-      return `${address(request)} ${email.toLowerCase()}`
+      return `${address(request)} ${request.credential?.user_id ?? email.toLowerCase()}`
     })
 
     app.addHook('onRequest', (request, reply) =>

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { found } from '../errors.ts'
-import { BODY, problems, Ref, TOKEN } from '../schema.ts'
-import { NewTodo, Todo, TodoPage, TodoParams, TodoPatch, TodoQuery } from './schema.ts'
+import { BODY, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
+import { NewTodo, Todo, TodoPage, TodoParams, TodoPatch } from './schema.ts'
 import { createTodo, deleteTodo, getTodo, listTodos, updateTodo } from './sql.ts'
 
 /** The user's todos. */
@@ -19,15 +19,11 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listTodos',
         tags,
         summary: 'List todos, newest first',
-        querystring: TodoQuery,
+        querystring: PageQuery,
         response: { 200: Ref(TodoPage), ...problems(400, ...TOKEN) },
       },
     },
-    async (request) => {
-      const { limit, offset } = request.query
-      const rows = await request.withUser((tx) => listTodos(tx, request.query))
-      return { data: rows.slice(0, limit), limit, offset, has_more: rows.length > limit }
-    },
+    async (request) => toPage(await request.withUser((tx) => listTodos(tx, request.query)), request.query),
   )
 
   app.post(

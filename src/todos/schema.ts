@@ -82,13 +82,4 @@ export const TodoPage = Type.Object(
 )
 export type TodoPage = Static<typeof TodoPage>
 
-export const TodoQuery = Type.Object(
-  {
-    limit: Type.Integer({ ...Page.limit, default: 20 }),
-    offset: Type.Integer({ ...Page.offset, default: 0 }),
-  },
-  { additionalProperties: false },
-)
-export type TodoQuery = Static<typeof TodoQuery>
-
 export const TodoParams = Type.Object({ id: Id }, { additionalProperties: false })

@@ -1,10 +1,11 @@
 import type { Tx } from '../database.ts'
-import type { NewTodo, Todo, TodoPatch, TodoQuery } from './schema.ts'
+import type { PageQuery } from '../schema.ts'
+import type { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 // No statement here says whose todos it means: the policies do.
 
 /** One more than asked for, which tells whether there are more. Newest first is the order of the ids. */
-export const listTodos = (tx: Tx, { limit, offset }: TodoQuery) => tx<Todo>`
+export const listTodos = (tx: Tx, { limit, offset }: PageQuery) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
   from todos
   order by id desc

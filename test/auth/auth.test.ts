@@ -1,6 +1,5 @@
 import t from 'tap'
-import { createPasswords } from '../../src/auth/passwords.ts'
-import { password, problem, setUp, signUp } from '../helper.ts'
+import { createApp, password, problem, setUp, signUp } from '../helper.ts'
 
 const { app, database } = await setUp(t)
 const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload })
@@ -103,25 +102,53 @@ t.test('keeps where a session was opened from', async (t) => {
 t.test(
   'hashes in a worker, while the event loop goes on, and refuses what would wait too long',
   async (t) => {
-    const passwords = createPasswords(8)
-    t.teardown(passwords.close)
+    const busy = await createApp(t, database, { BCRYPT_COST: '8' })
     const order: string[] = []
-    const hashes = Array.from({ length: 60 }, async () => {
-      await passwords.hash(password)
-      order.push('hash')
+    const logins = Array.from({ length: 60 }, async (_, n) => {
+      const payload = { email: `busy${n}@example.com`, password }
+      const answer = await busy.inject({ method: 'POST', url: '/login', payload })
+      order.push('login')
+      return answer
     })
-    const answer = await app.inject('/health')
-    order.push('health')
-    t.equal(answer.statusCode, 200)
-    const outcomes = await Promise.allSettled(hashes)
-    const refused = outcomes.flatMap((outcome) =>
-      outcome.status === 'rejected' ? [outcome.reason.code] : [],
-    )
+    const first = await Promise.race(logins)
+    t.equal((await busy.inject('/health')).statusCode, 200)
+    t.ok(order.length < 60, 'a request was answered while hashes were waiting')
+    const answers = await Promise.all(logins)
+    const refused = answers.filter(({ statusCode }) => statusCode === 503)
     t.ok(refused.length > 0 && refused.length < 60)
-    t.same(new Set(refused), new Set(['overloaded']))
-    t.equal(order[0], 'health', 'a request was answered before the first hash was done')
+    for (const answer of refused.slice(0, 3)) {
+      problem(t, answer, 503, 'overloaded')
+      t.equal(answer.headers['retry-after'], '1')
+    }
+    t.match(first, { statusCode: Number })
   },
 )
+
+t.test('refuses the most common passwords, whatever their case', async (t) => {
+  for (const common of ['password', 'Password1', '12345678', 'QWERTYUIOP', 'iloveyou']) {
+    const answer = await post('/register', { email: 'common@example.com', password: common })
+    problem(t, answer, 400, 'invalid_request')
+    t.match(answer.json().errors, [{ pointer: '/password', code: 'common_password' }], common)
+  }
+})
+
+t.test('rehashes the password at a login when the cost was changed, up or down', async (t) => {
+  const { id, email } = await signUp(app)
+  for (const cost of ['05', '06', '04']) {
+    const changed = await createApp(t, database, { BCRYPT_COST: cost })
+    const login = (secret: string) =>
+      changed.inject({ method: 'POST', url: '/login', payload: { email, password: secret } })
+    const stored = async () =>
+      (await database.admin`select password_hash from identity.credentials where user_id = ${id}`)[0]
+        ?.password_hash
+    const before = await stored()
+    problem(t, await login('not it at all'), 401, 'invalid_credentials')
+    t.equal(await stored(), before, 'a failed login changes nothing')
+    t.equal((await login(password)).statusCode, 200)
+    t.equal((await stored()).slice(0, 7), `$2b$${cost}$`)
+    t.equal((await login(password)).statusCode, 200, 'and it is still the password')
+  }
+})
 
 t.test('shows the user who is asking', async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]

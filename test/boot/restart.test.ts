@@ -12,13 +12,11 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
   t.match(first.said.out, 'Database PGSERVICEFILE=.data/pg_service.conf psql service=todo')
   t.equal((await fetch(`${api}/ready`)).status, 200)
   await post(`${api}/register`, { email: 'ada@example.com', password })
-  const { access_token } = (await (
-    await post(`${api}/login`, { email: 'ada@example.com', password })
-  ).json()) as {
-    access_token: string
-  }
-  const authorization = `Bearer ${access_token}`
-  t.equal((await fetch(`${api}/me`, { headers: { authorization } })).status, 200)
+  const login = await post(`${api}/login`, { email: 'ada@example.com', password })
+  const { access_token, refresh_token } = (await login.json()) as Record<string, string>
+  const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
+  const create = { method: 'POST', headers, body: JSON.stringify({ title: 'kept' }) }
+  t.equal((await fetch(`${api}/todos`, create)).status, 201)
 
   const second = start(t, {}, first.cwd)
   t.equal(await second.ended, 1)
@@ -32,20 +30,19 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
 
   const third = start(t, {}, first.cwd)
   const again = await third.ready()
-  t.equal((await fetch(`${again}/me`, { headers: { authorization } })).status, 200, 'the old token is good')
+  t.equal((await fetch(`${again}/me`, { headers })).status, 200, 'the old token is good')
 
   third.server.kill('SIGKILL')
   await third.ended
   const fourth = start(t, {}, first.cwd)
-  t.equal(
-    (await fetch(`${await fourth.ready()}/me`, { headers: { authorization } })).status,
-    200,
-    'after a crash, too',
-  )
+  const afterCrash = await fourth.ready()
+  const list = await fetch(`${afterCrash}/todos`, { headers })
+  t.match(await list.json(), { data: [{ title: 'kept' }] }, 'after a crash, too')
+  t.equal((await post(`${afterCrash}/refresh`, { refresh_token })).status, 200, 'and so is the refresh token')
   t.equal(await stop(fourth.server, fourth.ended, 'SIGTERM'), 0)
   const files = ['secrets.json', 'env', 'pg_service.conf']
-  const { jwt, login } = JSON.parse(readFileSync(join(first.cwd, '.data/secrets.json'), 'utf8'))
-  for (const secret of [jwt, login])
+  const secrets = JSON.parse(readFileSync(join(first.cwd, '.data/secrets.json'), 'utf8'))
+  for (const secret of [secrets.jwt, secrets.login])
     t.notMatch(
       [first, third, fourth].map(({ said }) => said.out + said.err).join(),
       secret,

@@ -1,0 +1,39 @@
+import type { User } from '../auth/schema.ts'
+import type { Tx } from '../database.ts'
+import { exportEvents, exportSessions, exportTodos, exportTokens } from './sql.ts'
+
+const PAGE_SIZE = 100
+const FIRST = '00000000-0000-0000-0000-000000000000'
+type ReadPage = (tx: Tx, after: string, limit: number) => Promise<readonly { id: string }[]>
+const parts: Record<string, ReadPage> = {
+  sessions: exportSessions,
+  tokens: exportTokens,
+  events: exportEvents,
+  todos: exportTodos,
+}
+
+/**
+ * The text of the user's export, in pieces. Each page is a transaction of its own: no connection waits
+ * for a client that reads slowly, and what changes meanwhile may be in the export or not.
+ * @param withUser runs SQL as the user; when it throws, the export ends there and is visibly cut short
+ */
+export async function* writeExport(
+  user: User,
+  withUser: <T>(run: (tx: Tx) => Promise<T>) => Promise<T>,
+): AsyncGenerator<string> {
+  yield `{"user":${JSON.stringify(user)}`
+  for (const [name, readPage] of Object.entries(parts)) {
+    yield `,"${name}":[`
+    let after = FIRST
+    let separator = ''
+    for (let full = true; full; ) {
+      const rows = await withUser((tx) => readPage(tx, after, PAGE_SIZE))
+      if (rows.length > 0) yield separator + rows.map((row) => JSON.stringify(row)).join()
+      separator = ','
+      after = rows.at(-1)?.id ?? after
+      full = rows.length === PAGE_SIZE
+    }
+    yield ']'
+  }
+  yield '}'
+}

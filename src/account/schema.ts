@@ -1,0 +1,76 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Email, NewPassword, Password, User } from '../auth/schema.ts'
+import { Id, Nullable, Page, Ref, Timestamp } from '../schema.ts'
+import { Todo } from '../todos/schema.ts'
+import { AccessToken } from '../tokens/schema.ts'
+
+export const AccountPatch = Type.Object(
+  {
+    email: Type.Optional(Email),
+    new_password: Type.Optional(NewPassword),
+    current_password: Password,
+  },
+  { $id: 'AccountPatch', additionalProperties: false },
+)
+export type AccountPatch = Static<typeof AccountPatch>
+
+const ip = Type.String({ maxLength: 45, examples: ['192.0.2.1'] })
+const user_agent = Nullable(Type.String({ maxLength: 512, examples: ['curl/8.14.1'] }))
+
+export const Session = Type.Object(
+  {
+    id: Id,
+    ip,
+    user_agent,
+    created_at: Type.String({ ...Timestamp, description: 'The login. RFC 3339, in UTC.' }),
+    last_used_at: Type.String({ ...Timestamp, description: 'To the minute. RFC 3339, in UTC.' }),
+    expires_at: Type.String({ ...Timestamp, description: 'A refresh puts it off. RFC 3339, in UTC.' }),
+    current: Type.Boolean({ description: 'Whether it is the one that asks.', examples: [true] }),
+  },
+  { $id: 'Session', description: 'A login and its refreshes.' },
+)
+export type Session = Static<typeof Session>
+
+export const SessionPage = Type.Object(
+  { data: Type.Array(Ref(Session), { maxItems: 100 }), ...Page },
+  { $id: 'SessionPage' },
+)
+
+const kinds = [
+  'login',
+  'login_failed',
+  'refresh_reused',
+  'password_changed',
+  'email_changed',
+  'token_created',
+  'token_revoked',
+] as const
+
+export const Event = Type.Object(
+  {
+    id: Id,
+    kind: Type.Unsafe<(typeof kinds)[number]>(Type.String({ enum: kinds, examples: ['login'] })),
+    subject_id: Nullable(Id, { description: 'The session or the token that it is about.' }),
+    ip,
+    user_agent,
+    created_at: Timestamp,
+  },
+  { $id: 'Event', description: 'Something that happened to the account. Kept for a year.' },
+)
+export type Event = Static<typeof Event>
+
+export const EventPage = Type.Object(
+  { data: Type.Array(Ref(Event), { maxItems: 100 }), ...Page },
+  { $id: 'EventPage' },
+)
+
+export const Export = Type.Object(
+  {
+    user: Ref(User),
+    sessions: Type.Array(Ref(Session)),
+    tokens: Type.Array(Ref(AccessToken)),
+    events: Type.Array(Ref(Event)),
+    todos: Type.Array(Ref(Todo)),
+  },
+  { $id: 'Export', description: "All of the user's data." },
+)

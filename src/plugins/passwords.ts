@@ -1,0 +1,95 @@
+import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
+import { dictionary } from '@zxcvbn-ts/language-common'
+import { genSaltSync, getRounds } from 'bcryptjs'
+import fp from 'fastify-plugin'
+import { Piscina } from 'piscina'
+import type { Config } from '../config.ts'
+import { invalidMember, overloaded, unauthorized } from '../errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    passwords: Passwords
+  }
+}
+
+export interface Passwords {
+  /**
+   * The bcrypt hash of a new password.
+   * @param pointer of the body's member that it was in, for the error
+   * @throws {ApiError} invalid_request (400) when it is among the most common ones; overloaded (503)
+   */
+  hashNew(password: string, pointer: string): Promise<string>
+  /**
+   * The hash to compare with a stored one.
+   * @param salt of the stored hash; without it as much work is done, so that time does not tell
+   * @throws {ApiError} invalid_credentials (401) when it is too long to be anybody's; overloaded (503)
+   */
+  hashToCompare(password: string, salt: string | null | undefined): Promise<string>
+  /** The hash that is to replace a stored one of another cost; undefined when its cost is the configured one. */
+  rehash(password: string, hash: string): Promise<string | undefined>
+}
+
+/** bcrypt uses no more; what comes after would be ignored. */
+const MAX_BYTES = 72
+const MIN_BYTES = 8
+/** How many hashes may wait: at cost 12, some ten seconds' work for one thread. */
+const MAX_QUEUE = 32
+
+/** Those of the 49,000 most common ones that are long enough to be taken at all, in lower case. */
+const common = new Set(dictionary['passwords-common'].filter((password) => password.length >= MIN_BYTES))
+
+function refuseCommon(password: string, pointer: string): void {
+  if (!common.has(password.toLowerCase())) return
+  throw invalidMember(pointer, 'common_password', 'is one of the most common passwords')
+}
+
+/** bcrypt in worker threads, with a bounded queue. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    const cost = config.BCRYPT_COST
+    const pool = new Piscina({
+      // .ts when run from the sources, .js when compiled.
+      filename: new URL(`./passwords.worker${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: 0,
+      // One core is left to the event loop.
+      maxThreads: Math.max(1, availableParallelism() - 1),
+      idleTimeout: 60_000,
+    })
+    app.addHook('onClose', () => pool.destroy())
+
+    async function hash(password: string, ...salts: string[]): Promise<string> {
+      if (pool.queueSize >= MAX_QUEUE) throw overloaded()
+      const [first] = (await pool.run({ password, salts })) as [string]
+      return first
+    }
+
+    app.decorate('passwords', {
+      async hashNew(password, pointer) {
+        refuseCommon(password, pointer)
+        return hash(password, genSaltSync(cost))
+      },
+      async hashToCompare(password, salt) {
+        if (Buffer.byteLength(password) > MAX_BYTES) throw unauthorized('invalid_credentials')
+        if (!salt) return hash(password, genSaltSync(cost))
+        // A hash from the time of a lower cost is quicker, and so would tell that there is such a user:
+        // 2^old + 2^old + … + 2^(new-1) is as much work as 2^new.
+        const filling = Array.from(
+          { length: Math.max(0, cost - getRounds(salt)) },
+          (_, n) => getRounds(salt) + n,
+        )
+        return hash(password, salt, ...filling.map((rounds) => genSaltSync(rounds)))
+      },
+      async rehash(password, old) {
+        return getRounds(old) === cost ? undefined : hash(password, genSaltSync(cost))
+      },
+    })
+  },
+  { name: 'passwords' },
+)
+
+/** What the schema format `password` means: 8 to 72 bytes in UTF-8. */
+export function isPassword(text: string): boolean {
+  const bytes = Buffer.byteLength(text)
+  return bytes >= MIN_BYTES && bytes <= MAX_BYTES
+}

@@ -1,0 +1,77 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { v7 as uuidv7 } from 'uuid'
+import { found } from '../errors.ts'
+import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
+import { createSecret } from '../secrets.ts'
+import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
+import { createToken, listTokens, revokeToken } from './sql.ts'
+
+/** Personal access tokens, for scripts. */
+const tokens: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [AccessToken, AccessTokenPage, NewAccessToken, CreatedAccessToken])
+    app.addSchema(schema)
+  const tags = ['tokens']
+  const scope = 'account' as const
+
+  app.get(
+    '/tokens',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'listTokens',
+        tags,
+        summary: 'List personal access tokens, newest first',
+        querystring: PageQuery,
+        response: { 200: Ref(AccessTokenPage), ...problems(400, ...TOKEN) },
+      },
+    },
+    async (request) => toPage(await request.withUser((tx) => listTokens(tx, request.query)), request.query),
+  )
+
+  app.post(
+    '/tokens',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'createToken',
+        tags,
+        summary: 'Make a personal access token',
+        description:
+          'It may do no more than the credential that makes it. It is shown once, and used like an access token: `Authorization: Bearer …`.',
+        body: Ref(NewAccessToken),
+        response: { 201: Ref(CreatedAccessToken), ...problems(...BODY, ...TOKEN) },
+      },
+    },
+    async (request, reply) => {
+      const { hash, tokenFor } = createSecret('access')
+      const ids = { id: uuidv7(), eventId: uuidv7() }
+      request.credential.scopes = [...new Set([scope, ...request.body.scopes])]
+      const token = found(
+        await request.withUser((tx) => createToken(tx, ids, hash, request.body, request.client)),
+      )
+      reply.code(201).header('cache-control', 'no-store')
+      return { ...token, token: tokenFor(request.credential.user_id) }
+    },
+  )
+
+  app.delete(
+    '/tokens/:id',
+    {
+      config: { scope },
+      schema: {
+        operationId: 'revokeToken',
+        tags,
+        summary: 'Revoke a personal access token',
+        params: Type.Object({ id: Id }, { additionalProperties: false }),
+        response: { 204: Type.Null({ description: 'Revoked.' }), ...problems(400, ...TOKEN, 404) },
+      },
+    },
+    async (request, reply) => {
+      const ids = { id: request.params.id, eventId: uuidv7() }
+      found(await request.withUser((tx) => revokeToken(tx, ids, request.client)))
+      return reply.code(204).send(null)
+    },
+  )
+}
+export default tokens

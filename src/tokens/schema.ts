@@ -1,0 +1,59 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Id, NewTimestamp, NOT_BLANK, Nullable, Page, Ref, type Scope, scopes, Timestamp } from '../schema.ts'
+
+const name = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  pattern: NOT_BLANK,
+  description: 'What it is for.',
+  examples: ['backup script'],
+})
+const granted = Type.Array(Type.Unsafe<Scope>(Type.String({ enum: scopes, examples: ['todos:read'] })), {
+  minItems: 1,
+  maxItems: scopes.length,
+  uniqueItems: true,
+  examples: [['todos:read']],
+})
+const members = {
+  id: Id,
+  name,
+  scopes: granted,
+  created_at: Timestamp,
+  last_used_at: Nullable(Timestamp, { description: 'To the minute. RFC 3339, in UTC.' }),
+  expires_at: Nullable(Timestamp),
+}
+
+export const AccessToken = Type.Object(members, {
+  $id: 'AccessToken',
+  description: 'A personal access token.',
+})
+export type AccessToken = Static<typeof AccessToken>
+
+export const NewAccessToken = Type.Object(
+  {
+    name,
+    scopes: granted,
+    expires_at: Type.Optional(
+      Nullable(NewTimestamp, { description: 'RFC 3339 with an offset; without it the token never expires.' }),
+    ),
+  },
+  { $id: 'NewAccessToken', additionalProperties: false },
+)
+export type NewAccessToken = Static<typeof NewAccessToken>
+
+export const CreatedAccessToken = Type.Object(
+  {
+    ...members,
+    token: Type.String({
+      maxLength: 100,
+      description: 'The token itself: shown here and never again.',
+      examples: ['todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA'],
+    }),
+  },
+  { $id: 'CreatedAccessToken' },
+)
+
+export const AccessTokenPage = Type.Object(
+  { data: Type.Array(Ref(AccessToken), { maxItems: 100 }), ...Page },
+  { $id: 'AccessTokenPage' },
+)
