@@ -24,14 +24,14 @@ export async function* writeExport(
   yield `{"user":${JSON.stringify(user)}`
   for (const [name, readPage] of Object.entries(parts)) {
     yield `,"${name}":[`
-    let after = FIRST
+    let after: string | undefined = FIRST
     let separator = ''
-    for (let full = true; full; ) {
-      const rows = await withUser((tx) => readPage(tx, after, PAGE_SIZE))
+    while (after) {
+      const from: string = after
+      const rows = await withUser((tx) => readPage(tx, from, PAGE_SIZE))
       if (rows.length > 0) yield separator + rows.map((row) => JSON.stringify(row)).join()
       separator = ','
-      after = rows.at(-1)?.id ?? after
-      full = rows.length === PAGE_SIZE
+      after = rows[PAGE_SIZE - 1]?.id
     }
     yield ']'
   }

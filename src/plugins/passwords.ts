@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
 import { dictionary } from '@zxcvbn-ts/language-common'
 import { genSaltSync, getRounds } from 'bcryptjs'
 import fp from 'fastify-plugin'
@@ -49,8 +48,8 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     const cost = config.BCRYPT_COST
     const pool = new Piscina({
-      // .ts when run from the sources, .js when compiled.
-      filename: new URL(`./passwords.worker${extname(import.meta.url)}`, import.meta.url).href,
+      filename: new URL('./passwords.worker.mjs', import.meta.url).href,
+      execArgv: [],
       minThreads: 0,
       // One core is left to the event loop.
       maxThreads: Math.max(1, availableParallelism() - 1),
