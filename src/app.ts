@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
 import type { Config } from './config.ts'
@@ -11,11 +12,16 @@ import cleanup from './plugins/cleanup.ts'
 import contract, { schemaController } from './plugins/contract.ts'
 import database from './plugins/database.ts'
 import docs from './plugins/docs.ts'
+import headers from './plugins/headers.ts'
+import idempotency from './plugins/idempotency.ts'
 import limits from './plugins/limits.ts'
 import passwords from './plugins/passwords.ts'
 import type { PoolOptions } from './pool.ts'
+import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
+
+const REQUEST_ID = /^[\w.-]{1,100}$/
 
 export interface AppOptions {
   /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
@@ -32,7 +38,12 @@ export async function buildApp(
     logger: { level: config.LOG_LEVEL },
     // One line per request is enough, and it is written below.
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: config.TRUST_PROXY,
+    trustProxy: [...config.TRUST_PROXY],
+    // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
+    genReqId: ({ headers }) => {
+      const given = String(headers['x-request-id'] ?? '')
+      return REQUEST_ID.test(given) ? given : uuidv7()
+    },
     // Todos of the greatest length fit, even when every character is escaped.
     bodyLimit: 256 * 1024,
     // A request that stalls is closed within ten seconds, with what it holds.
@@ -62,19 +73,22 @@ export async function buildApp(
     )
   })
 
+  await app.register(headers, { config })
   await app.register(contract)
   await app.register(limits, { config })
   await app.register(database, { config, timeouts })
   await app.register(cleanup)
   await app.register(authPlugin, { config, now })
   await app.register(passwords, { config })
+  await app.register(idempotency)
   await app.register(docs)
 
   await app.register(health)
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)
-  await app.register(todos)
+  await app.register(todos, { config })
+  await app.register(batch)
 
   app.refuseOtherMethods()
   await app.ready()

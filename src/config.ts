@@ -24,6 +24,7 @@ const Environment = Type.Object({
   RATE_LIMIT_LOGIN_ACCOUNT: count(5),
   RATE_LIMIT_API: count(1000),
   TRUST_PROXY: Type.String({ default: '' }),
+  CORS_ORIGINS: Type.String({ default: '' }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info' },
@@ -31,7 +32,8 @@ const Environment = Type.Object({
   SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000),
 })
 
-export type Config = Readonly<Omit<Static<typeof Environment>, 'TRUST_PROXY'> & { TRUST_PROXY: string[] }>
+type Lists = 'TRUST_PROXY' | 'CORS_ORIGINS'
+export type Config = Readonly<Omit<Static<typeof Environment>, Lists> & Record<Lists, readonly string[]>>
 
 const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_URL: 'must be set to a postgres:// URL of the role that the API logs in with',
@@ -40,15 +42,31 @@ const needs: Partial<Record<keyof Config, string>> = {
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
 
+const split = (list: string): string[] =>
+  list
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean)
+
+function parseOrigins(list: string): string[] {
+  const origins = split(list)
+  for (const origin of origins.filter((origin) => origin !== '*'))
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw new Error(
+        'CORS_ORIGINS must be a comma-separated list of origins, like https://app.example.com, or *.',
+      )
+  return origins
+}
+
 function parseProxies(list: string): string[] {
-  const entries = list.split(',').map((entry) => entry.trim())
-  for (const entry of entries.filter(Boolean)) {
+  const entries = split(list)
+  for (const entry of entries) {
     const [address = '', prefix] = entry.split('/')
     const bits = isIP(address) === 6 ? 128 : 32
     if (!isIP(address) || (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)))
       throw new Error('TRUST_PROXY must be a comma-separated list of addresses or CIDR ranges.')
   }
-  return entries.filter(Boolean)
+  return entries
 }
 
 /**
@@ -74,5 +92,6 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     throw new Error('JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set.')
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
-  return Object.freeze({ ...config, TRUST_PROXY: parseProxies(config.TRUST_PROXY) })
+  const TRUST_PROXY = parseProxies(config.TRUST_PROXY)
+  return Object.freeze({ ...config, TRUST_PROXY, CORS_ORIGINS: parseOrigins(config.CORS_ORIGINS) })
 }

@@ -1,21 +1,7 @@
-import postgres from 'postgres'
-import { found, insufficientScope, unauthorized, unavailable } from './errors.ts'
+import { found, insufficientScope, unauthorized } from './errors.ts'
 import { type Connection, createPool, type PoolOptions } from './pool.ts'
 import type { Scope } from './schema.ts'
-
-declare const brand: unique symbol
-/**
- * The only way to send SQL: a tagged template that sends its statement at once, parameters bound.
- * It exists inside `withUser` (or `withoutUser`) and throws once that has ended.
- */
-export interface Tx {
-  <Row extends object>(
-    strings: TemplateStringsArray,
-    ...values: readonly Value[]
-  ): Promise<postgres.RowList<Row[]>>
-  readonly [brand]: true
-}
-type Value = string | number | boolean | null | Date | readonly string[] | object
+import { openTx, type Tx } from './tx.ts'
 
 /** Who the token says is asking; the database decides whether that is still so. */
 export interface Credential {
@@ -52,8 +38,8 @@ export function createDatabase(options: PoolOptions): Database {
   const pool = createPool(options)
   const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
     pool.borrow((connection) => {
-      const { tx, end } = openTx(connection)
-      return attempt(run, tx).finally(end)
+      const { tx, revoke } = openTx(connection)
+      return attempt(run, tx).finally(revoke)
     })
 
   const noting = new Set<string>()
@@ -75,25 +61,6 @@ export function createDatabase(options: PoolOptions): Database {
   }
 }
 
-function openTx(connection: Connection) {
-  let ended = false
-  let last: Promise<unknown> | undefined
-  const tx = (strings: TemplateStringsArray, ...values: readonly Value[]) => {
-    if (ended) throw new Error('This transaction has ended')
-    if (!connection.alive) throw unavailable()
-    const statement = connection.sql(strings, ...(values as never[])).execute()
-    // Only an error that the server sent leaves the two sides in step. After any other nobody knows
-    // which answer belongs to which statement, so the connection is given up.
-    statement.catch((error) => error instanceof postgres.PostgresError || connection.destroy())
-    last = statement
-    return statement
-  }
-  const end = () => {
-    ended = true
-  }
-  return { tx: tx as unknown as Tx, isLast: (promise: unknown) => promise === last, end }
-}
-
 async function asUser<T>(
   connection: Connection,
   credential: Credential,
@@ -102,7 +69,7 @@ async function asUser<T>(
   noteUse: (credential: Credential) => void,
 ): Promise<T> {
   const { user_id, session_id, token_hash, scopes: needed = [] } = credential
-  const { tx, isLast, end } = openTx(connection)
+  const { tx, isLast, revoke } = openTx(connection)
   try {
     const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
     const authenticated = tx<{ scopes: Scope[] | null; stale: boolean | null }>`
@@ -113,8 +80,7 @@ async function asUser<T>(
     // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
     const outcomes = await Promise.allSettled([begin, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    // The commit of a failed transaction is a rollback (PostgreSQL manual, COMMIT).
-    await (commit ?? (failed ? tx`rollback` : tx`commit`))
+    const end = await (commit ?? (failed ? tx`rollback` : tx`commit`))
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without
     // the scope has been sent by now, and refused by the policies.
     if (outcomes[1].status === 'fulfilled') {
@@ -124,9 +90,12 @@ async function asUser<T>(
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)
     }
     if (failed) throw failed.reason
+    // The commit of a failed transaction is a rollback (PostgreSQL manual, COMMIT): nothing that a
+    // statement undid, whose failure the work did not look at, is ever told as done.
+    if (end.command !== 'COMMIT') throw new Error('The transaction was rolled back')
     return await work
   } finally {
-    end()
+    revoke()
   }
 }
 

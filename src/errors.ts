@@ -6,6 +6,7 @@ import type { Problem, Scope } from './schema.ts'
 const problems = {
   invalid_request: [400, 'The request is not valid'],
   malformed_json: [400, 'The body is not valid JSON'],
+  invalid_cursor: [400, 'The cursor is not valid for this list'],
   missing_token: [401, 'A bearer token is needed'],
   invalid_token: [401, 'The token is not valid'],
   expired_token: [401, 'The token has expired'],
@@ -15,9 +16,13 @@ const problems = {
   login_required: [403, 'A login less than ten minutes old is needed'],
   not_found: [404, 'There is nothing here'],
   method_not_allowed: [405, 'The method is not allowed here'],
+  not_acceptable: [406, 'The answer would be application/json'],
   email_taken: [409, 'The email is already registered'],
+  request_in_progress: [409, 'A request with this Idempotency-Key is still running'],
+  precondition_failed: [412, 'It has been changed meanwhile'],
   payload_too_large: [413, 'The body is too large'],
-  unsupported_media_type: [415, 'The body must be application/json'],
+  unsupported_media_type: [415, 'The body must be JSON'],
+  idempotency_key_reused: [422, 'The Idempotency-Key belongs to another request'],
   rate_limited: [429, 'Too many requests'],
   internal: [500, 'Something went wrong on our side'],
   overloaded: [503, 'The service is busy'],
@@ -89,9 +94,18 @@ export const invalidMember = (pointer: string, code: string, message: string): A
     errors: [{ pointer, code, message }],
   })
 
+/** The same for a path or query parameter, or a header. */
+export const invalidParameter = (parameter: string, code: string, message: string): ApiError =>
+  new ApiError('invalid_request', {
+    detail: 'The request is not valid: see errors.',
+    errors: [{ parameter, code, message }],
+  })
+
 /** The database's constraints that a client can violate, and what it is then told. */
 const constraints: Record<string, () => ApiError> = {
   users_email_key: () => new ApiError('email_taken'),
+  // Two at the same moment, both of which found no record.
+  idempotency_keys_pkey: () => new ApiError('request_in_progress', retry),
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
 }
 
@@ -116,6 +130,7 @@ const MAX_REPORTED = 20
 /** Where Ajv's own words would show a pattern, or speak of properties. */
 const messages: Record<string, string> = {
   additionalProperties: 'is not known here',
+  discriminator: 'is none of those that are known',
   pattern: 'is blank, or has a form or characters that are not allowed',
   required: 'is missing',
 }
@@ -123,7 +138,7 @@ const messages: Record<string, string> = {
 function fromValidation(context: string, validation: FastifySchemaValidationError[]): ApiError {
   const errors = validation.slice(0, MAX_REPORTED).map(({ keyword, instancePath, params, message }) => {
     // What is missing or unknown is named by Ajv beside the path of the object it is in.
-    const member = params.missingProperty ?? params.additionalProperty
+    const member = params.missingProperty ?? params.additionalProperty ?? params.tag
     const below = member === undefined ? '' : `/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`
     const path = (instancePath + below).slice(0, 200)
     return {
@@ -162,6 +177,9 @@ export function toProblem(error: ApiError, request: { url: string; id: string })
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toApiError(error)
+  // RFC 5789, section 2.2.
+  if (known.code === 'unsupported_media_type' && request.method === 'PATCH')
+    reply.header('accept-patch', 'application/merge-patch+json, application/json')
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   return reply
     .code(known.statusCode)

@@ -62,7 +62,7 @@ export const Problem = Type.Object(
     request_id: Type.String({
       maxLength: 100,
       description: 'Names this request in the log.',
-      examples: ['req-1'],
+      examples: ['01a20986-6f0e-73f5-a3ae-22a9c8f15d26'],
     }),
     errors: Type.Optional(
       Type.Array(
@@ -108,23 +108,73 @@ export function toPage<Row>(rows: readonly Row[], { limit, offset }: PageQuery) 
   return { data: rows.slice(0, limit), limit, offset, has_more: rows.length > limit }
 }
 
+/** Headers that routes take and answer. */
+export const Headers = {
+  etag: Type.String({
+    maxLength: 20,
+    description: 'The version, as a strong entity tag (RFC 9110, section 8.8.3).',
+    examples: ['"1"'],
+  }),
+  location: Type.String({
+    maxLength: 100,
+    description: 'The path of what was made.',
+    examples: ['/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'],
+  }),
+  link: Type.String({
+    maxLength: 5000,
+    description: 'First, previous and next page (RFC 8288).',
+    examples: ['</todos?limit=20>; rel="first"'],
+  }),
+  replayed: Type.String({
+    maxLength: 4,
+    description: '`true` on the answer to a retry.',
+    examples: ['true'],
+  }),
+  ifMatch: Type.Optional(
+    Type.String({
+      maxLength: 1000,
+      description: 'Entity tags, or `*` (RFC 9110, section 13.1.1).',
+      examples: ['"1"'],
+    }),
+  ),
+  ifNoneMatch: Type.Optional(
+    Type.String({
+      maxLength: 1000,
+      description: 'Entity tags, or `*` (RFC 9110, section 13.1.2).',
+      examples: ['"1"'],
+    }),
+  ),
+  idempotencyKey: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      pattern: '^[\\x20-\\x7e]+$',
+      description: 'Makes a retry safe: the same key with the same request is done once, for 24 hours.',
+      examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
+    }),
+  ),
+}
+
 const meanings = {
-  400: 'The request is not valid: `invalid_request` or `malformed_json`.',
+  400: 'The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`.',
   401: 'No credential, or none that is alive.',
   403: 'The token lacks the scope: `insufficient_scope`.',
   404: 'There is nothing here that you may see: `not_found`.',
+  406: 'Nothing that the client accepts: `not_acceptable`.',
   409: 'It conflicts with what is there.',
+  412: 'It has been changed meanwhile: `precondition_failed`.',
   413: 'The body is too large: `payload_too_large`.',
   415: 'The body is not JSON: `unsupported_media_type`.',
+  422: 'The key was used for another request: `idempotency_key_reused`.',
   429: 'Too many requests: `rate_limited`; `Retry-After` says when to come back.',
   500: 'Our fault: `internal`.',
   503: 'Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back.',
 }
 
-/** Response schemas of the problems that a route can answer; 429, 500 and 503 belong to every route. */
+/** Response schemas of the problems that a route can answer; 406, 429, 500 and 503 belong to every route. */
 export function problems(...statuses: (keyof typeof meanings)[]) {
   return Object.fromEntries(
-    [...statuses, 429 as const, 500 as const, 503 as const].map((status) => [
+    [...statuses, 406 as const, 429 as const, 500 as const, 503 as const].map((status) => [
       status,
       {
         description: meanings[status],

@@ -18,6 +18,12 @@ t.test('fills in defaults, converts, and freezes', async (t) => {
   t.ok(Object.isFrozen(config))
 })
 
+t.test('takes a list of origins', async (t) => {
+  const CORS_ORIGINS = 'https://app.example.com, http://localhost:5173'
+  t.same(loadConfig({ ...minimal, CORS_ORIGINS }).CORS_ORIGINS, CORS_ORIGINS.split(', '))
+  t.same(loadConfig({ ...minimal, CORS_ORIGINS: '*' }).CORS_ORIGINS, ['*'])
+})
+
 t.test('takes a list of proxies', async (t) => {
   const { TRUST_PROXY } = loadConfig({ ...minimal, TRUST_PROXY: '10.0.0.0/8, 192.0.2.1,2001:db8::/32' })
   t.same(TRUST_PROXY, ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32'])
@@ -39,6 +45,8 @@ t.test('ends with one sentence that names the variable and not its value', async
     ],
     [{ DATABASE_PREPARE: 'secret' }, /^DATABASE_PREPARE must be true or false\.$/],
     [{ LOG_LEVEL: 'secret' }, /^LOG_LEVEL must be one of/],
+    [{ CORS_ORIGINS: 'app.example.com' }, /^CORS_ORIGINS must be a comma-separated list of origins/],
+    [{ CORS_ORIGINS: 'https://app.example.com/' }, /^CORS_ORIGINS must be/],
     [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY must be a comma-separated list/],
     [{ TRUST_PROXY: '1' }, /^TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/33' }, /^TRUST_PROXY must be/],

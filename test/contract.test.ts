@@ -71,7 +71,7 @@ t.test('answers 404 where there is nothing', async (t) => {
 
 t.test('answers 405 with Allow where the path exists (RFC 9110, 15.5.6)', async (t) => {
   const cases = [
-    ['PUT', '/todos', 'GET, HEAD, POST'],
+    ['PUT', '/todos', 'GET, HEAD, POST, DELETE'],
     ['POST', '/todos/1', 'GET, HEAD, PATCH, DELETE'],
     ['GET', '/login', 'POST'],
     ['DELETE', '/health', 'GET, HEAD'],

@@ -40,16 +40,17 @@ export type Ask = (
   method: NonNullable<InjectOptions['method']>,
   url: string,
   body?: unknown,
+  headers?: Record<string, string>,
 ) => Promise<LightMyRequestResponse>
 
 /** Sends requests with a bearer token. */
 export const askWith =
   (app: FastifyInstance, token: string): Ask =>
-  async (method, url, body) =>
+  async (method, url, body, headers) =>
     app.inject({
       method,
       url,
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `Bearer ${token}`, ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     })
 

@@ -1,8 +1,8 @@
 import type { User } from '../auth/schema.ts'
-import type { Tx } from '../database.ts'
 import type { Client, PageQuery } from '../schema.ts'
 import type { Todo } from '../todos/schema.ts'
 import type { AccessToken } from '../tokens/schema.ts'
+import type { Tx } from '../tx.ts'
 import type { Event, Session } from './schema.ts'
 
 /** The user who is asking: the policy leaves this one row. */

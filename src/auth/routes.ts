@@ -71,7 +71,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         response: { 200: Ref(Tokens), ...problems(...BODY, 401) },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { email, password } = request.body
       const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email))
       const hash = await app.passwords.hashToCompare(password, known?.salt)
@@ -93,7 +93,6 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         const credential = { user_id, session_id: session.id }
         await app.database.withUser(credential, 'read write', (tx) => replaceHash(tx, hash, newHash))
       }
-      reply.header('cache-control', 'no-store')
       return toTokens(user_id, session.id, scopes, refresh.tokenFor(user_id))
     },
   )
@@ -111,7 +110,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         response: { 200: Ref(Tokens), ...problems(...BODY, 401) },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const spent = parseSecret('refresh', request.body.refresh_token)
       if (!spent) throw unauthorized('invalid_token')
       const { user_id } = spent
@@ -127,7 +126,6 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       }
       const live = found(await app.database.withoutUser((tx) => refreshSession(tx, refresh, request.client)))
       if (!live.session_id) throw unauthorized('revoked_token')
-      reply.header('cache-control', 'no-store')
       return toTokens(user_id, live.session_id, live.scopes, successor(live.seed).tokenFor(user_id))
     },
   )

@@ -12,7 +12,13 @@ export const schemaController = {
     buildValidator(externalSchemas: Parameters<typeof ajv>[0]) {
       const build = (coerceTypes: boolean) =>
         ajv(externalSchemas, {
-          customOptions: { coerceTypes, removeAdditional: false, useDefaults: true, allErrors: true },
+          customOptions: {
+            coerceTypes,
+            removeAdditional: false,
+            useDefaults: true,
+            allErrors: true,
+            discriminator: true,
+          },
           onCreate: (instance) => instance.addFormat('password', isPassword),
         })
       const body = build(false)
@@ -31,6 +37,10 @@ export default fp(
   async (app) => {
     app.addSchema(Problem)
     parseJson(app)
+
+    app.addHook('onRequest', async ({ url }) => {
+      if (!isDecodable(url)) throw new ApiError('invalid_request', { detail: 'The URL is not valid UTF-8.' })
+    })
 
     const methods = new Map<string, Set<string>>()
     app.addHook('onRoute', (route) => {
@@ -73,12 +83,24 @@ function refusal(url: string, method: string[], allow: string): RouteOptions {
   }
 }
 
+/** A query that is not percent-encoded UTF-8 would be taken for other text than was meant. */
+function isDecodable(url: string): boolean {
+  try {
+    return decodeURIComponent(url) !== ''
+  } catch {
+    return false
+  }
+}
+
 /** Bytes that are not UTF-8 are refused: decoding them leniently would change them silently. */
 function parseJson(app: FastifyInstance): void {
   const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+  const types = ['application/json', 'application/merge-patch+json']
+  app.addContentTypeParser(types, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    const isPatch = request.headers['content-type']?.startsWith('application/merge-patch')
+    if (isPatch && request.method !== 'PATCH') return done(new ApiError('unsupported_media_type'))
     let text: string
     try {
       text = utf8.decode(body)

@@ -1,7 +1,8 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { createDatabase, type Database, type Tx } from '../database.ts'
+import { createDatabase, type Database } from '../database.ts'
 import type { PoolOptions } from '../pool.ts'
+import type { Tx } from '../tx.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -48,6 +48,8 @@ export default fp(
     })
     await app.register(swaggerUi, {
       routePrefix: '/docs',
+      staticCSP:
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
       uiConfig: { persistAuthorization: true, displayRequestDuration: true, deepLinking: true },
     })
   },

@@ -1,15 +1,27 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
-import { found } from '../errors.ts'
-import { BODY, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
-import { NewTodo, Todo, TodoPage, TodoParams, TodoPatch } from './schema.ts'
-import { createTodo, deleteTodo, getTodo, listTodos, updateTodo } from './sql.ts'
+import type { Config } from '../config.ts'
+import { allowedVersions, matchesNone, toEntityTag } from '../entity-tags.ts'
+import { ApiError, found, notFound } from '../errors.ts'
+import { BODY, Headers, problems, Ref, TOKEN } from '../schema.ts'
+import { createCursors } from './cursor.ts'
+import { countTodos, listTodos } from './list.ts'
+import { toTodoPage } from './page.ts'
+import { NewTodo, Todo, TodoPage, TodoParams, TodoPatch, TodoQuery } from './schema.ts'
+import { createTodo, deleteTodo, findTodo, getTodo, updateTodo } from './sql.ts'
 
 /** The user's todos. */
-const todos: FastifyPluginAsyncTypebox = async (app) => {
+const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [Todo, NewTodo, TodoPatch, TodoPage]) app.addSchema(schema)
+  const cursors = createCursors(config)
   const tags = ['todos']
+  const tagged = (description: string) => ({
+    description,
+    headers: { etag: Headers.etag },
+    content: { 'application/json': { schema: Ref(Todo) } },
+  })
 
   app.get(
     '/todos',
@@ -19,11 +31,29 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listTodos',
         tags,
         summary: 'List todos, newest first',
-        querystring: PageQuery,
-        response: { 200: Ref(TodoPage), ...problems(400, ...TOKEN) },
+        description:
+          'Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page.',
+        querystring: TodoQuery,
+        response: {
+          200: {
+            description: 'A page of todos.',
+            headers: { link: Headers.link },
+            content: { 'application/json': { schema: Ref(TodoPage) } },
+          },
+          ...problems(400, ...TOKEN),
+        },
       },
     },
-    async (request) => toPage(await request.withUser((tx) => listTodos(tx, request.query)), request.query),
+    async (request, reply) => {
+      const { query } = request
+      const { user_id } = request.credential
+      const place = cursors.read(user_id, query)
+      const [rows, counted] = query.count
+        ? await request.withUser((tx) => Promise.all([listTodos(tx, query, place), countTodos(tx, query)]))
+        : [await request.withUser((tx) => listTodos(tx, query, place))]
+      const { page, link } = toTodoPage(rows, place, query, user_id, cursors)
+      return reply.header('link', link).send(counted ? { ...page, ...found(counted) } : page)
+    },
   )
 
   app.post(
@@ -34,20 +64,25 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'createTodo',
         tags,
         summary: 'Create a todo',
+        headers: Type.Object({ 'idempotency-key': Headers.idempotencyKey }),
         body: Ref(NewTodo),
         response: {
           201: {
-            description: 'Created.',
-            headers: { location: Type.String({ maxLength: 100, description: 'The path of the new todo.' }) },
-            content: { 'application/json': { schema: Ref(Todo) } },
+            ...tagged('Created.'),
+            headers: {
+              etag: Headers.etag,
+              location: Headers.location,
+              'idempotent-replayed': Headers.replayed,
+            },
           },
-          ...problems(...BODY, ...TOKEN),
+          ...problems(...BODY, ...TOKEN, 409, 422),
         },
       },
     },
     async (request, reply) => {
-      const todo = found(await request.withUser((tx) => createTodo(tx, uuidv7(), request.body)))
-      return reply.code(201).header('location', `/todos/${todo.id}`).send(todo)
+      const todo = found(await request.withUserOnce(reply, (tx) => createTodo(tx, uuidv7(), request.body)))
+      reply.code(201).headers({ location: `/todos/${todo.id}`, etag: toEntityTag(todo.version) })
+      return reply.send(todo)
     },
   )
 
@@ -59,11 +94,24 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'getTodo',
         tags,
         summary: 'Show a todo',
+        headers: Type.Object({ 'if-none-match': Headers.ifNoneMatch }),
         params: TodoParams,
-        response: { 200: Ref(Todo), ...problems(400, ...TOKEN, 404) },
+        response: {
+          200: tagged('The todo.'),
+          304: {
+            description: 'It is still the one named by If-None-Match.',
+            headers: { etag: Headers.etag },
+          },
+          ...problems(400, ...TOKEN, 404),
+        },
       },
     },
-    async (request) => found(await request.withUser((tx) => getTodo(tx, request.params.id))),
+    async (request, reply) => {
+      const todo = found(await request.withUser((tx) => getTodo(tx, request.params.id)))
+      const etag = toEntityTag(todo.version)
+      reply.header('etag', etag)
+      return matchesNone(request.headers['if-none-match'], etag) ? reply.send(todo) : reply.code(304).send()
+    },
   )
 
   app.patch(
@@ -74,13 +122,27 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'updateTodo',
         tags,
         summary: 'Change a todo',
-        description: 'A merge patch (RFC 7396): an absent member stays as it is, null clears it.',
+        description:
+          'A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.',
+        headers: Type.Object({ 'if-match': Headers.ifMatch, 'idempotency-key': Headers.idempotencyKey }),
         params: TodoParams,
         body: Ref(TodoPatch),
-        response: { 200: Ref(Todo), ...problems(...BODY, ...TOKEN, 404) },
+        response: {
+          200: {
+            ...tagged('Changed.'),
+            headers: { etag: Headers.etag, 'idempotent-replayed': Headers.replayed },
+          },
+          ...problems(...BODY, ...TOKEN, 404, 409, 412, 422),
+        },
       },
     },
-    async (request) => found(await request.withUser((tx) => updateTodo(tx, request.params.id, request.body))),
+    async (request, reply) => {
+      const { id } = request.params
+      const versions = allowedVersions(request.headers['if-match'])
+      const [todo] = await request.withUserOnce(reply, (tx) => updateTodo(tx, id, request.body, versions))
+      if (!todo) throw await explainMissing(request, id, versions)
+      return reply.header('etag', toEntityTag(todo.version)).send(todo)
+    },
   )
 
   app.delete(
@@ -91,14 +153,29 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'deleteTodo',
         tags,
         summary: 'Delete a todo',
+        headers: Type.Object({ 'if-match': Headers.ifMatch }),
         params: TodoParams,
-        response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN, 404) },
+        response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN, 404, 412) },
       },
     },
     async (request, reply) => {
-      found(await request.withUser((tx) => deleteTodo(tx, request.params.id)))
+      const { id } = request.params
+      const versions = allowedVersions(request.headers['if-match'])
+      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, versions))
+      if (!gone) throw await explainMissing(request, id, versions)
       return reply.code(204).send(null)
     },
   )
 }
 export default todos
+
+/** Why a write found nothing: there is no such todo for this user, or it is of another version. */
+async function explainMissing(
+  request: FastifyRequest,
+  id: string,
+  versions: number[] | null,
+): Promise<ApiError> {
+  if (versions === null) return notFound()
+  const [todo] = await request.withUser((tx) => findTodo(tx, id))
+  return todo ? new ApiError('precondition_failed') : notFound()
+}

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, NewTimestamp, NOT_BLANK, Nullable, Page, Ref, TEXT, Timestamp } from '../schema.ts'
+import { Id, NewTimestamp, NOT_BLANK, Nullable, Page, PageQuery, Ref, TEXT, Timestamp } from '../schema.ts'
 
 const Title = Type.String({
   minLength: 1,
@@ -76,10 +76,83 @@ export const TodoPatch = Type.Partial(NewTodo, {
 })
 export type TodoPatch = Static<typeof TodoPatch>
 
+const cursor = Type.String({ minLength: 1, maxLength: 1000, pattern: '^[\\w-]+\\.[\\w-]+$' })
+
 export const TodoPage = Type.Object(
-  { data: Type.Array(Ref(Todo), { maxItems: 100 }), ...Page },
+  {
+    data: Type.Array(Ref(Todo), { maxItems: 100 }),
+    ...Page,
+    offset: Nullable(Page.offset, { description: 'Null when a cursor was sent.' }),
+    next_cursor: Nullable(cursor, {
+      description: 'For the `cursor` parameter of the next page; null when there is none.',
+      examples: [null],
+    }),
+    total: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2147483647,
+        description: 'How many there are on all pages, with `count=exact`.',
+        examples: [1],
+      }),
+    ),
+  },
   { $id: 'TodoPage' },
 )
 export type TodoPage = Static<typeof TodoPage>
+
+export const sortKeys = ['created_at', 'updated_at', 'due_at', 'priority', 'position', 'title'] as const
+export type SortKey = (typeof sortKeys)[number]
+export type Sort = SortKey | `-${SortKey}`
+
+/** What restricts a list; together with the sort, what its cursors are bound to. */
+const filters = {
+  completed: Type.Optional(Completed),
+  priority: Type.Optional(Priority),
+  tag: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 50,
+      pattern: TEXT,
+      description: 'Has this tag.',
+      examples: ['home'],
+    }),
+  ),
+  q: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: NOT_BLANK,
+      description: 'Has every one of these words in title or notes, whatever their case and accents.',
+      examples: ['plants'],
+    }),
+  ),
+  due_before: Type.Optional(Type.String({ ...NewTimestamp, description: 'Is due before this time.' })),
+  due_after: Type.Optional(Type.String({ ...NewTimestamp, description: 'Is due after this time.' })),
+}
+
+export const TodoQuery = Type.Object(
+  {
+    ...filters,
+    sort: Type.Unsafe<Sort>(
+      Type.String({
+        enum: sortKeys.flatMap((key) => [key, `-${key}`]),
+        default: '-created_at',
+        description:
+          '`-` is descending. The id breaks ties. What is never due comes last, and first descending.',
+      }),
+    ),
+    limit: PageQuery.properties.limit,
+    offset: Type.Optional(Type.Integer({ ...Page.offset, description: 'Not together with `cursor`.' })),
+    cursor: Type.Optional(
+      Type.String({
+        ...cursor,
+        description: 'The `next_cursor` of the page before, with the same filters and sort.',
+      }),
+    ),
+    count: Type.Optional(Type.Literal('exact', { description: 'Adds `total`.' })),
+  },
+  { additionalProperties: false },
+)
+export type TodoQuery = Static<typeof TodoQuery>
 
 export const TodoParams = Type.Object({ id: Id }, { additionalProperties: false })

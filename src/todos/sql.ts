@@ -1,15 +1,7 @@
-import type { Tx } from '../database.ts'
-import type { PageQuery } from '../schema.ts'
+import type { Tx } from '../tx.ts'
 import type { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 // No statement here says whose todos it means: the policies do.
-
-/** One more than asked for, which tells whether there are more. Newest first is the order of the ids. */
-export const listTodos = (tx: Tx, { limit, offset }: PageQuery) => tx<Todo>`
-  select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
-  from todos
-  order by id desc
-  limit ${limit + 1} offset ${offset}`
 
 export const getTodo = (tx: Tx, id: string) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
@@ -23,9 +15,12 @@ export const createTodo = (tx: Tx, id: string, todo: NewTodo) => tx<Todo>`
     title text, notes text, completed boolean, due_at timestamptz, priority smallint, tags text[], position integer)
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
+/** Whether there is such a todo, for a write that found none of the version it was meant for. */
+export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`select id from todos where id = ${id}`
+
 /** Lays the patch over the row in the database (RFC 7396): one statement, and the same
- * one for every set of members. An empty patch is no change. */
-export const updateTodo = (tx: Tx, id: string, patch: TodoPatch) => tx<Todo>`
+ * one for every set of members. An empty patch is no change. Null versions are any version. */
+export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, versions: number[] | null) => tx<Todo>`
   update todos
   set (title, notes, completed, completed_at, due_at, priority, tags, position, version, updated_at) = (
     select new.title, new.notes, new.completed,
@@ -34,10 +29,19 @@ export const updateTodo = (tx: Tx, id: string, patch: TodoPatch) => tx<Todo>`
            todos.version + (patch <> '{}')::integer,
            case when patch = '{}' then todos.updated_at else now() end
     from (select ${patch}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
-  where id = ${id}
+  where id = ${id} and version = any (coalesce(${versions}::integer[], array[version]))
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
-export const deleteTodo = (tx: Tx, id: string) => tx<{ id: string }>`
+export const deleteTodo = (tx: Tx, id: string, versions: number[] | null) => tx<{ id: string }>`
   delete from todos
-  where id = ${id}
+  where id = ${id} and version = any (coalesce(${versions}::integer[], array[version]))
   returning id`
+
+/** Deletes all todos, or those that are completed, or those that are not. */
+export const deleteTodos = (tx: Tx, completed: boolean | null) => tx<{ deleted: number }>`
+  with gone as (
+    delete from todos
+    where completed = coalesce(${completed}, completed)
+    returning id
+  )
+  select count(*)::integer as deleted from gone`

@@ -50,7 +50,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       const token = found(
         await request.withUser((tx) => createToken(tx, ids, hash, request.body, request.client)),
       )
-      reply.code(201).header('cache-control', 'no-store')
+      reply.code(201)
       return { ...token, token: tokenFor(request.credential.user_id) }
     },
   )

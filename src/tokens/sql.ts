@@ -1,5 +1,5 @@
-import type { Tx } from '../database.ts'
 import type { Client, PageQuery } from '../schema.ts'
+import type { Tx } from '../tx.ts'
 import type { AccessToken, NewAccessToken } from './schema.ts'
 
 /** Newest first, and one more than asked for. */

@@ -16,7 +16,22 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
   const { access_token, refresh_token } = (await login.json()) as Record<string, string>
   const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
   const create = { method: 'POST', headers, body: JSON.stringify({ title: 'kept' }) }
-  t.equal((await fetch(`${api}/todos`, create)).status, 201)
+  const made = await fetch(`${api}/todos`, create)
+  t.equal(made.status, 201)
+  const todo = `${api}${made.headers.get('location')}`
+  const etag = `${made.headers.get('etag')}`
+  const conditional = { ...headers, 'if-none-match': etag }
+  t.equal((await fetch(todo, { headers: conditional })).status, 304)
+  const change = { method: 'PATCH', headers: { ...headers, 'if-match': etag }, body: '{"priority":1}' }
+  t.equal((await fetch(todo, change)).status, 200)
+  t.equal((await fetch(todo, change)).status, 412)
+  t.equal((await fetch(`${api}/me/sessions`, { headers })).status, 200)
+  await fetch(`${api}/todos`, create)
+  const page = await fetch(`${api}/todos?sort=title&limit=1&count=exact`, { headers })
+  const { next_cursor } = (await page.json()) as { next_cursor: string }
+  const next = `${api}/todos?sort=title&limit=1&cursor=${next_cursor}`
+  t.equal((await fetch(next, { headers })).status, 200)
+  t.equal((await fetch(`${next}&offset=0`, { headers })).status, 400)
 
   const second = start(t, {}, first.cwd)
   t.equal(await second.ended, 1)

@@ -110,7 +110,7 @@ t.test('holds the law in the catalogue', async (t) => {
            obj_description(c.oid) as comment
     from pg_class c join pg_namespace n on n.oid = relnamespace
     where relkind in ('r', 'p') and nspname in ('public', 'identity')`
-  t.equal(tables.length, 8)
+  t.equal(tables.length, 9)
   for (const table of tables) {
     t.ok(table.enabled && table.forced, `${table.name} has row-level security enabled and forced`)
     t.ok(table.comment, `${table.name} has a comment`)

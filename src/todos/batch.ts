@@ -1,0 +1,90 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { v7 as uuidv7 } from 'uuid'
+import { ApiError, found, invalidParameter } from '../errors.ts'
+import { BODY, Headers, problems, Ref, TOKEN } from '../schema.ts'
+import type { Tx } from '../tx.ts'
+import { Batch, BatchResults, BulkQuery, Deleted, Operation } from './batch-schema.ts'
+import { NewTodo, Todo, TodoPatch } from './schema.ts'
+import { createTodo, deleteTodo, deleteTodos, updateTodo } from './sql.ts'
+
+/** Many todos in one request: all of it happens, or nothing does. */
+const batch: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [Todo, NewTodo, TodoPatch, Operation, Batch, BatchResults, Deleted])
+    app.addSchema(schema)
+  const tags = ['todos']
+
+  app.post(
+    '/todos/batch',
+    {
+      config: { scope: 'todos:write' },
+      schema: {
+        operationId: 'batchTodos',
+        tags,
+        summary: 'Create, change and delete many todos',
+        description:
+          'In the order given, and all or nothing: the first operation that fails undoes the others.',
+        headers: Type.Object({ 'idempotency-key': Headers.idempotencyKey }),
+        body: Ref(Batch),
+        response: {
+          200: {
+            description: 'All done.',
+            headers: { 'idempotent-replayed': Headers.replayed },
+            content: { 'application/json': { schema: Ref(BatchResults) } },
+          },
+          ...problems(...BODY, ...TOKEN, 404, 409, 422),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { operations } = request.body
+      const results = await request.withUserOnce(reply, (tx) =>
+        // Sent together, in their order.
+        Promise.all(operations.map((operation, index) => runOperation(tx, operation, index))),
+      )
+      return { results: [...results] }
+    },
+  )
+
+  app.delete(
+    '/todos',
+    {
+      config: { scope: 'todos:write' },
+      schema: {
+        operationId: 'deleteTodos',
+        tags,
+        summary: 'Delete completed todos, or all',
+        description: '`completed` or `all`, exactly one of the two.',
+        querystring: BulkQuery,
+        response: { 200: Ref(Deleted), ...problems(400, ...TOKEN) },
+      },
+    },
+    async (request) => {
+      const { completed, all } = request.query
+      if (completed === undefined && !all)
+        throw invalidParameter('all', 'required', 'is missing, and so is completed')
+      if (completed !== undefined && all)
+        throw invalidParameter('all', 'conflict', 'cannot be sent with completed')
+      return found(await request.withUser((tx) => deleteTodos(tx, completed ?? null)))
+    },
+  )
+}
+export default batch
+
+async function runOperation(tx: Tx, operation: Static<typeof Operation>, index: number) {
+  const { op } = operation
+  if (op === 'create') {
+    const todo = found(await createTodo(tx, uuidv7(), operation.todo))
+    return { op, id: todo.id, todo }
+  }
+  const { id } = operation
+  const [row] =
+    op === 'update' ? await updateTodo(tx, id, operation.todo, null) : await deleteTodo(tx, id, null)
+  if (!row) {
+    const errors = [
+      { pointer: `/operations/${index}/id`, code: 'not_found', message: 'is nothing that you may see' },
+    ]
+    throw new ApiError('not_found', { errors })
+  }
+  return op === 'update' ? { op, id, todo: row as Todo } : { op, id }
+}

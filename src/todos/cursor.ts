@@ -1,0 +1,62 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+import type { Config } from '../config.ts'
+import { ApiError, invalidParameter } from '../errors.ts'
+import { Id } from '../schema.ts'
+import { type Place, readKey } from './list.ts'
+import type { SortKey, Todo, TodoQuery } from './schema.ts'
+
+const Row = Type.Tuple([
+  Type.Union([Type.Literal('after'), Type.Literal('before')]),
+  Type.Union([Type.String(), Type.Null()]),
+  Type.String({ pattern: Id.pattern as string }),
+])
+const row = TypeCompiler.Compile(Row)
+
+/**
+ * Keyset cursors: the last row of a page, signed together with the user, the filters and the sort, so
+ * that a cursor is good for one list alone and none can be made up.
+ */
+export type Cursors = ReturnType<typeof createCursors>
+export function createCursors({ JWT_SECRET, JWT_SECRET_PREVIOUS }: Config) {
+  const secrets = [JWT_SECRET, JWT_SECRET_PREVIOUS].filter(Boolean)
+
+  function sign(payload: string, userId: string, query: TodoQuery, secret: string): Buffer {
+    const { limit, offset, cursor, count, ...list } = query
+    const bound = JSON.stringify([payload, userId, Object.entries(list).sort()])
+    // Another use of the same secret needs a key of its own.
+    const key = createHmac('sha256', secret).update('todo cursor v1').digest()
+    return createHmac('sha256', key).update(bound).digest().subarray(0, 16)
+  }
+
+  return {
+    /** A cursor for what comes after, or before, a row of a list. */
+    write(kind: 'after' | 'before', todo: Todo, userId: string, query: TodoQuery): string {
+      const key = readKey(todo, query.sort.replace('-', '') as SortKey)
+      const payload = Buffer.from(JSON.stringify([kind, key, todo.id])).toString('base64url')
+      return `${payload}.${sign(payload, userId, query, JWT_SECRET).toString('base64url')}`
+    },
+
+    /**
+     * Where the page of a query begins.
+     * @throws {ApiError} invalid_cursor, or invalid_request when there is an offset too (400)
+     */
+    read(userId: string, query: TodoQuery): Place {
+      const { cursor, offset } = query
+      if (cursor === undefined) return { kind: 'offset', offset: offset ?? 0 }
+      if (offset !== undefined) throw invalidParameter('offset', 'conflict', 'cannot be sent with cursor')
+      const [payload = '', signature = ''] = cursor.split('.')
+      const given = Buffer.from(signature, 'base64url')
+      const isOurs = (secret: string) => {
+        const expected = sign(payload, userId, query, secret)
+        return given.length === expected.length && timingSafeEqual(given, expected)
+      }
+      const place: unknown = secrets.some(isOurs) && JSON.parse(String(Buffer.from(payload, 'base64url')))
+      // A signed one of another form is from another version of the API.
+      if (!row.Check(place)) throw new ApiError('invalid_cursor')
+      const [kind, key, id] = place
+      return { kind, key, id }
+    },
+  }
+}
