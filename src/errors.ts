@@ -104,8 +104,6 @@ export const invalidParameter = (parameter: string, code: string, message: strin
 /** The database's constraints that a client can violate, and what it is then told. */
 const constraints: Record<string, () => ApiError> = {
   users_email_key: () => new ApiError('email_taken'),
-  // Two at the same moment, both of which found no record.
-  idempotency_keys_pkey: () => new ApiError('request_in_progress', retry),
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
 }
 

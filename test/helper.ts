@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { cloneDatabase, type TestDatabase } from './database.ts'
+import { checkAnswer } from './document.ts'
 
 /** What tests change of the configuration: cheap hashes, no limits, no log. */
 export const testing = {
@@ -16,7 +17,7 @@ export const testing = {
   RATE_LIMIT_API: '0',
 }
 
-/** The production app on a database, closed at the end. */
+/** The production app on a database, closed at the end. Each of its answers is held against the OpenAPI document. */
 export async function createApp(
   t: Test,
   { url }: Pick<TestDatabase, 'url'>,
@@ -25,7 +26,14 @@ export async function createApp(
 ): Promise<FastifyInstance> {
   const app = await buildApp(loadConfig({ ...testing, DATABASE_URL: url, ...env }), options)
   t.teardown(() => app.close())
-  return app
+  const inject = app.inject.bind(app) as (options: InjectOptions | string) => Promise<LightMyRequestResponse>
+  const checked = async (options: InjectOptions | string) => {
+    const answer = await inject(options)
+    const { method = 'GET', url } = typeof options === 'string' ? { url: options } : options
+    checkAnswer(method, `${url}`, answer)
+    return answer
+  }
+  return Object.assign(app, { inject: checked as FastifyInstance['inject'] })
 }
 
 /** An app on a database of its own. */

@@ -13,6 +13,8 @@ export async function startProxy(t: Test, target: string, listenOn?: string) {
     sent: '',
     /** While true, what the server answers is not passed on. */
     mute: false,
+    /** Becomes mute as soon as this has been sent to the server. */
+    muteAfter: undefined as string | undefined,
     cut: () => {
       for (const socket of sockets) socket.destroy()
     },
@@ -34,6 +36,7 @@ export async function startProxy(t: Test, target: string, listenOn?: string) {
     client.on('data', (data) => {
       record('>')
       proxy.sent += data.toString('latin1')
+      if (proxy.muteAfter && data.includes(proxy.muteAfter)) proxy.mute = true
       upstream.write(data)
     })
     upstream.on('data', (data) => {

@@ -64,13 +64,15 @@ export const EventPage = Type.Object(
   { $id: 'EventPage' },
 )
 
+const all = { maxItems: 2147483647 }
+
 export const Export = Type.Object(
   {
     user: Ref(User),
-    sessions: Type.Array(Ref(Session)),
-    tokens: Type.Array(Ref(AccessToken)),
-    events: Type.Array(Ref(Event)),
-    todos: Type.Array(Ref(Todo)),
+    sessions: Type.Array(Ref(Session), all),
+    tokens: Type.Array(Ref(AccessToken), all),
+    events: Type.Array(Ref(Event), all),
+    todos: Type.Array(Ref(Todo), all),
   },
   { $id: 'Export', description: "All of the user's data." },
 )

@@ -44,6 +44,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         operationId: 'registerUser',
         tags,
         summary: 'Register a user',
+        description: 'Adds a user with an email that nobody has yet, whatever its case. It does not log in.',
         body: Ref(Registration),
         response: { 201: Ref(User), ...problems(...BODY, 409) },
       },

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { completeDocument } from './document.ts'
 
 /** The version and description are kept in package.json alone. */
 const about = createRequire(import.meta.url)('todo-api/package.json') as {
@@ -20,8 +21,14 @@ export default fp(
           version: about.version,
           description: `${about.description} Errors are problem documents (RFC 9457).`,
           license: { name: 'MIT', identifier: 'MIT' },
+          contact: { name: 'The maintainers of the TODO API' },
         },
-        servers: [{ url: '/', description: 'This service' }],
+        servers: [
+          Object.assign(
+            { url: '/', description: 'This service, local or production' },
+            { 'x-internal': false },
+          ),
+        ],
         tags: [
           { name: 'auth', description: 'Register, log in, refresh, log out.' },
           {
@@ -44,6 +51,8 @@ export default fp(
         },
       },
       // A schema that has a name keeps it, instead of def-0.
+      transformObject: (document) =>
+        completeDocument('openapiObject' in document ? document.openapiObject : document.swaggerObject),
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
     })
     await app.register(swaggerUi, {

@@ -10,24 +10,29 @@ export const BulkQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const Operation = Type.Unsafe<
-  | { op: 'create'; todo: NewTodo }
-  | { op: 'update'; id: string; todo: TodoPatch }
-  | { op: 'delete'; id: string }
->({
+const CreateOperation = Type.Object(
+  { op: Type.Literal('create'), todo: Ref(NewTodo) },
+  { $id: 'CreateOperation', additionalProperties: false },
+)
+const UpdateOperation = Type.Object(
+  { op: Type.Literal('update'), id: Id, todo: Ref(TodoPatch) },
+  { $id: 'UpdateOperation', additionalProperties: false },
+)
+const DeleteOperation = Type.Object(
+  { op: Type.Literal('delete'), id: Id },
+  { $id: 'DeleteOperation', additionalProperties: false },
+)
+/** Registered before {@link Operation}, which refers to them. */
+export const operations = [CreateOperation, UpdateOperation, DeleteOperation] as const
+
+export const Operation = Type.Unsafe<Static<(typeof operations)[number]>>({
   $id: 'Operation',
   type: 'object',
   required: ['op'],
   discriminator: { propertyName: 'op' },
-  oneOf: [
-    Type.Object({ op: Type.Literal('create'), todo: Ref(NewTodo) }, { additionalProperties: false }),
-    Type.Object(
-      { op: Type.Literal('update'), id: Id, todo: Ref(TodoPatch) },
-      { additionalProperties: false },
-    ),
-    Type.Object({ op: Type.Literal('delete'), id: Id }, { additionalProperties: false }),
-  ],
+  oneOf: operations.map((schema) => Ref(schema)),
 })
+export type Operation = Static<typeof Operation>
 
 export const Batch = Type.Object(
   { operations: Type.Array(Ref(Operation), { minItems: 1, maxItems: 100 }) },

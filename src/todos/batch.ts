@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { ApiError, found, invalidParameter } from '../errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../schema.ts'
 import type { Tx } from '../tx.ts'
-import { Batch, BatchResults, BulkQuery, Deleted, Operation } from './batch-schema.ts'
+import { Batch, BatchResults, BulkQuery, Deleted, Operation, operations } from './batch-schema.ts'
 import { NewTodo, Todo, TodoPatch } from './schema.ts'
 import { createTodo, deleteTodo, deleteTodos, updateTodo } from './sql.ts'
 
 /** Many todos in one request: all of it happens, or nothing does. */
 const batch: FastifyPluginAsyncTypebox = async (app) => {
-  for (const schema of [Todo, NewTodo, TodoPatch, Operation, Batch, BatchResults, Deleted])
+  for (const schema of [Todo, NewTodo, TodoPatch, ...operations, Operation, Batch, BatchResults, Deleted])
     app.addSchema(schema)
   const tags = ['todos']
 
@@ -37,10 +37,10 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { operations } = request.body
+      const { operations: sent } = request.body
       const results = await request.withUserOnce(reply, (tx) =>
         // Sent together, in their order.
-        Promise.all(operations.map((operation, index) => runOperation(tx, operation, index))),
+        Promise.all(sent.map((operation, index) => runOperation(tx, operation, index))),
       )
       return { results: [...results] }
     },
@@ -71,7 +71,7 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
 }
 export default batch
 
-async function runOperation(tx: Tx, operation: Static<typeof Operation>, index: number) {
+async function runOperation(tx: Tx, operation: Operation, index: number) {
   const { op } = operation
   if (op === 'create') {
     const todo = found(await createTodo(tx, uuidv7(), operation.todo))

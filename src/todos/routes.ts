@@ -64,6 +64,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         operationId: 'createTodo',
         tags,
         summary: 'Create a todo',
+        description: 'Only the title is needed. With `Idempotency-Key` a retry creates nothing more.',
         headers: Type.Object({ 'idempotency-key': Headers.idempotencyKey }),
         body: Ref(NewTodo),
         response: {
@@ -94,6 +95,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         operationId: 'getTodo',
         tags,
         summary: 'Show a todo',
+        description: 'With `If-None-Match` it is sent only when it has changed.',
         headers: Type.Object({ 'if-none-match': Headers.ifNoneMatch }),
         params: TodoParams,
         response: {
@@ -109,8 +111,9 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
     async (request, reply) => {
       const todo = found(await request.withUser((tx) => getTodo(tx, request.params.id)))
       const etag = toEntityTag(todo.version)
+      const changed = matchesNone(request.headers['if-none-match'], etag)
       reply.header('etag', etag)
-      return matchesNone(request.headers['if-none-match'], etag) ? reply.send(todo) : reply.code(304).send()
+      return changed ? reply.send(todo) : reply.code(304).send()
     },
   )
 
@@ -153,6 +156,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         operationId: 'deleteTodo',
         tags,
         summary: 'Delete a todo',
+        description: 'With `If-Match` it is deleted only while it is of that version.',
         headers: Type.Object({ 'if-match': Headers.ifMatch }),
         params: TodoParams,
         response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN, 404, 412) },

@@ -25,6 +25,7 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
   const change = { method: 'PATCH', headers: { ...headers, 'if-match': etag }, body: '{"priority":1}' }
   t.equal((await fetch(todo, change)).status, 200)
   t.equal((await fetch(todo, change)).status, 412)
+  t.equal((await fetch(`${api}/docs/json`)).status, 200)
   t.equal((await fetch(`${api}/me/sessions`, { headers })).status, 200)
   await fetch(`${api}/todos`, create)
   const page = await fetch(`${api}/todos?sort=title&limit=1&count=exact`, { headers })

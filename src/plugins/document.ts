@@ -1,0 +1,77 @@
+import { TEXT } from '../schema.ts'
+
+interface Response {
+  headers?: Record<string, unknown>
+}
+interface Operation {
+  security?: unknown
+  responses: Record<string, Response>
+}
+interface Schema {
+  discriminator?: { propertyName: string; mapping?: Record<string, string> }
+  oneOf: { $ref: string }[]
+  properties: Record<string, { enum: string[] }>
+}
+interface Document {
+  components: { headers?: Record<string, unknown>; schemas: Record<string, Schema> }
+  paths: Record<string, Record<string, Operation>>
+}
+
+const header = (description: string, example: string, maxLength = 200) => ({
+  description,
+  schema: { type: 'string', maxLength, examples: [example] },
+})
+const headers = {
+  'X-Request-Id': header('Names this request in the log: the one that was sent, or a new one.', 'req-1', 100),
+  RateLimit: header('What is left of each limit (draft-ietf-httpapi-ratelimit-headers).', '"api";r=999;t=60'),
+  'RateLimit-Policy': header('The limits: quota and window in seconds.', '"api";q=1000;w=60'),
+  'Retry-After': header('Seconds after which to come back.', '42', 10),
+  'WWW-Authenticate': header('The challenge (RFC 6750, section 3).', 'Bearer realm="todo"'),
+}
+const everywhere = ['X-Request-Id', 'RateLimit', 'RateLimit-Policy'] as const
+const sometimes: Record<string, readonly (keyof typeof headers)[]> = {
+  401: ['WWW-Authenticate'],
+  403: ['WWW-Authenticate'],
+  409: ['Retry-After'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+}
+
+/** Adds to the document, in place, what holds for every operation and every value, so that no route need repeat it. */
+export function completeDocument<T extends object>(document: T): T {
+  const { components, paths } = document as unknown as Document
+  components.headers = headers
+  for (const operations of Object.values(paths))
+    for (const operation of Object.values(operations)) {
+      operation.security ??= []
+      for (const [status, response] of Object.entries(operation.responses)) {
+        const names = [...everywhere, ...(sometimes[status] ?? [])]
+        const shared = names.map((name) => [name, { $ref: `#/components/headers/${name}` }])
+        response.headers = { ...response.headers, ...Object.fromEntries(shared) }
+      }
+    }
+  for (const { discriminator, oneOf } of Object.values(components.schemas))
+    if (discriminator) discriminator.mapping = mapKinds(components.schemas, discriminator.propertyName, oneOf)
+  restrict(document)
+  return document
+}
+
+/** From each value of the property to the schema that is meant by it: a validator finds that by itself, a reader does not. */
+function mapKinds(schemas: Document['components']['schemas'], property: string, kinds: Schema['oneOf']) {
+  const named = kinds.map(({ $ref }) => [
+    schemas[$ref.replace(/.*\//, '')]?.properties[property]?.enum[0],
+    $ref,
+  ])
+  return Object.fromEntries(named)
+}
+
+/** No integer is longer than 32 bits, and no text has a NUL or a lone surrogate. */
+function restrict(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return
+  const { type, pattern, format, enum: values, const: value } = node as Record<string, unknown>
+  const has = (name: string) => [type].flat().includes(name)
+  if (has('integer')) Object.assign(node, { format: 'int32' })
+  if (has('string') && (pattern ?? format ?? values ?? value) === undefined)
+    Object.assign(node, { pattern: TEXT })
+  for (const [name, child] of Object.entries(node)) if (name !== 'examples') restrict(child)
+}
