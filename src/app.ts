@@ -15,6 +15,7 @@ import docs from './plugins/docs.ts'
 import headers from './plugins/headers.ts'
 import idempotency from './plugins/idempotency.ts'
 import limits from './plugins/limits.ts'
+import observability from './plugins/observability.ts'
 import passwords from './plugins/passwords.ts'
 import type { PoolOptions } from './pool.ts'
 import batch from './todos/batch.ts'
@@ -27,16 +28,18 @@ export interface AppOptions {
   /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
   now?: () => number
   timeouts?: PoolOptions['timeouts']
+  /** Where the log goes instead of to the standard output. */
+  logTo?: NodeJS.WritableStream
 }
 
 /** The API, ready to listen or to be injected requests; tests build this very app. */
 export async function buildApp(
   config: Config,
-  { now = Date.now, timeouts }: AppOptions = {},
+  { now = Date.now, timeouts, logTo = process.stdout }: AppOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
-    logger: { level: config.LOG_LEVEL },
-    // One line per request is enough, and it is written below.
+    logger: { level: config.LOG_LEVEL, stream: logTo },
+    // One line per request is enough: see plugins/observability.ts.
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: [...config.TRUST_PROXY],
     // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
@@ -64,15 +67,8 @@ export async function buildApp(
   app.addHook('onSend', async (_request, reply) => {
     if (closing) reply.header('connection', 'close')
   })
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, routeOptions } = request
-    const route = routeOptions.url ?? 'none'
-    request.log.info(
-      { method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
-      'request',
-    )
-  })
 
+  await app.register(observability, { config })
   await app.register(headers, { config })
   await app.register(contract)
   await app.register(limits, { config })

@@ -18,7 +18,7 @@ ajv.addSchema(document, 'document')
 
 /** Headers of HTTP, of its security and of CORS, which no API document lists. */
 const general =
-  /^(connection|content-(type|length)|date|keep-alive|transfer-encoding|vary|cache-control|accept-patch|access-control-.*|content-security-policy|cross-origin-.*|origin-agent-cluster|referrer-policy|strict-transport-security|x-(content-type|dns|download|frame|permitted|xss).*)$/
+  /^(connection|content-(type|length)|date|keep-alive|transfer-encoding|vary|cache-control|accept-patch|access-control-.*|content-security-policy|cross-origin-.*|origin-agent-cluster|referrer-policy|server-timing|strict-transport-security|x-(content-type|dns|download|frame|permitted|xss).*)$/
 
 const paths = Object.keys(document.paths)
   // The literal path before the one with a parameter.

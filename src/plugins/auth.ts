@@ -120,9 +120,11 @@ export default fp<{ config: Config; now: () => number }>(
       const needed = scope === 'any' ? [] : [scope]
       route.schema = { ...route.schema, security: [{ bearer: needed }] }
       route.onRequest = async (request: FastifyRequest) => {
+        const start = performance.now()
         const token = bearerToken(request)
         const read = looksLike('access', token) ? readPersonalToken : readJwt
         request.credential = read(token, needed)
+        request.cost.auth = performance.now() - start
       }
     })
   },

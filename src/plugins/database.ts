@@ -24,11 +24,26 @@ export default fp<{ config: Config; timeouts: PoolOptions['timeouts'] }>(
       timeouts,
     })
     app.decorate('database', database)
-    app.decorateRequest('withUser', function (run) {
-      const mode = this.method === 'GET' || this.method === 'HEAD' ? 'read only' : 'read write'
-      return database.withUser(this.credential, mode, run)
+    app.decorateRequest('withUser', async function (run) {
+      const { credential, cost, method } = this
+      const mode = method === 'GET' || method === 'HEAD' ? 'read only' : 'read write'
+      const start = performance.now()
+      try {
+        return await database.withUser(credential, mode, (tx) => run(counting(tx, cost)))
+      } finally {
+        cost.db += performance.now() - start
+      }
     })
     app.addHook('onClose', database.close)
   },
-  { name: 'database' },
+  { name: 'database', dependencies: ['observability'] },
 )
+
+/** The same handle, whose statements are counted. */
+const counting = (tx: Tx, cost: { statements: number }): Tx => {
+  const counted = (...statement: Parameters<Tx>) => {
+    cost.statements++
+    return tx(...statement)
+  }
+  return counted as unknown as Tx
+}

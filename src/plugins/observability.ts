@@ -1,0 +1,41 @@
+import fp from 'fastify-plugin'
+import type { Config } from '../config.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the request has cost: milliseconds, and statements of the handler. */
+    cost: { auth: number; db: number; statements: number }
+  }
+}
+
+const toMs = (milliseconds: number) => Math.round(milliseconds * 10) / 10
+
+/** One line in the log for each request, with no token, password or body; and Server-Timing while debugging. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    app.decorateRequest('cost')
+    app.addHook('onRequest', async (request) => {
+      request.cost = { auth: 0, db: 0, statements: 0 }
+    })
+    // The header of the specification Server-Timing (W3C). It tells about the inside, so only then.
+    if (config.LOG_LEVEL === 'debug')
+      app.addHook('onSend', async ({ cost }, reply) => {
+        const times = { auth: cost.auth, db: cost.db, total: reply.elapsedTime }
+        const entries = Object.entries(times).map(([name, time]) => `${name};dur=${toMs(time)}`)
+        reply.header('server-timing', entries.join(', '))
+      })
+    app.addHook('onResponse', async ({ method, routeOptions, credential, cost, log }, reply) => {
+      const line = {
+        method,
+        route: routeOptions.url ?? 'none',
+        status: reply.statusCode,
+        user_id: credential?.user_id,
+        statements: cost.statements,
+        db_ms: toMs(cost.db),
+        ms: toMs(reply.elapsedTime),
+      }
+      log.info(line, 'request')
+    })
+  },
+  { name: 'observability' },
+)
