@@ -1,3 +1,4 @@
+import { parseList } from 'structured-headers'
 import t from 'tap'
 import { password, problem, setUp } from './helper.ts'
 
@@ -67,4 +68,32 @@ t.test('believes no X-Forwarded-For of a client that is not a trusted proxy', as
   t.equal((await ask('192.0.2.7')).statusCode, 404)
   t.equal((await ask('192.0.2.8')).statusCode, 404)
   problem(t, await ask('192.0.2.9'), 429, 'rate_limited')
+})
+
+t.test('tells of the limits in structured fields, on every answer that is counted', async (t) => {
+  // draft-ietf-httpapi-ratelimit-headers, sections 3 and 4; RFC 9651
+  const read = (header: unknown) =>
+    parseList(String(header)).map(([name, parameters]) => [name, Object.fromEntries(parameters)])
+  for (let n = 1; n <= 7; n++) {
+    const payload = { email: 'fields@example.com', password: 'wrong' }
+    const { statusCode, headers } = await from('192.0.2.20', 'POST', '/login', payload)
+    t.equal(statusCode, n <= 5 ? 401 : 429)
+    t.same(read(headers['ratelimit-policy']), [
+      ['login', { q: 10, w: 60 }],
+      ['login_account', { q: 5, w: 60 }],
+    ])
+    const [perAddress, perAccount] = read(headers.ratelimit) as [string, { r: number; t: number }][]
+    t.match(
+      [perAddress, perAccount],
+      [
+        ['login', { r: 10 - n }],
+        ['login_account', { r: Math.max(0, 5 - n) }],
+      ],
+    )
+    t.ok(Number.isInteger(perAddress?.[1].t) && Number(perAddress?.[1].t) <= 60)
+    t.equal('retry-after' in headers, n > 5)
+  }
+  const { headers } = await from('192.0.2.21', 'GET', '/nothing')
+  t.same(read(headers['ratelimit-policy']), [['api', { q: 20, w: 60 }]])
+  t.match(read(headers.ratelimit), [['api', { r: 19 }]])
 })
