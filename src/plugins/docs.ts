@@ -51,8 +51,7 @@ export default fp(
         },
       },
       // A schema that has a name keeps it, instead of def-0.
-      transformObject: (document) =>
-        completeDocument('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+      transformObject: (document) => completeDocument((document as { openapiObject: object }).openapiObject),
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
     })
     await app.register(swaggerUi, {
