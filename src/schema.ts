@@ -94,10 +94,13 @@ export const Page = {
   offset: Type.Integer({ minimum: 0, maximum: 2147483647, examples: [0] }),
   has_more: Type.Boolean({ description: 'Whether there are more after these.', examples: [false] }),
 }
+/** A parameter that may be left out: its default takes its place before a handler sees it. */
+export const Defaulted = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Optional(schema))
+
 export const PageQuery = Type.Object(
   {
-    limit: Type.Integer({ ...Page.limit, default: 20 }),
-    offset: Type.Integer({ ...Page.offset, default: 0 }),
+    limit: Defaulted(Type.Integer({ ...Page.limit, default: 20 })),
+    offset: Defaulted(Type.Integer({ ...Page.offset, default: 0 })),
   },
   { additionalProperties: false },
 )

@@ -134,12 +134,14 @@ export const TodoQuery = Type.Object(
   {
     ...filters,
     sort: Type.Unsafe<Sort>(
-      Type.String({
-        enum: sortKeys.flatMap((key) => [key, `-${key}`]),
-        default: '-created_at',
-        description:
-          '`-` is descending. The id breaks ties. What is never due comes last, and first descending.',
-      }),
+      Type.Optional(
+        Type.String({
+          enum: sortKeys.flatMap((key) => [key, `-${key}`]),
+          default: '-created_at',
+          description:
+            '`-` is descending. The id breaks ties. What is never due comes last, and first descending.',
+        }),
+      ),
     ),
     limit: PageQuery.properties.limit,
     offset: Type.Optional(Type.Integer({ ...Page.offset, description: 'Not together with `cursor`.' })),
