@@ -47,7 +47,7 @@ t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
     t.notOk(imports.includes('postgres'), path)
   }
   for (const { path, imports } of sources.filter(({ name }) => sql.includes(name)))
-    for (const name of imports) t.match(name, /^src\/(tx|schema|\w+\/schema)\.ts$/, path)
+    for (const name of imports) t.match(name, /^src\/(tx|schema|entity-tags|\w+\/schema)\.ts$/, path)
 })
 
 t.test('compares user_id nowhere: the policies do', async (t) => {

@@ -45,7 +45,13 @@ export default fp(
 )
 
 function fingerprintOf({ method, url, headers, body }: FastifyRequest): Buffer {
-  const request = JSON.stringify([method, url, headers['if-match'] ?? null, body])
+  const request = JSON.stringify([
+    method,
+    url,
+    headers['if-match'] ?? null,
+    headers['if-none-match'] ?? null,
+    body,
+  ])
   return createHash('sha256').update(request).digest()
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
+import { ANY_VERSION } from '../entity-tags.ts'
 import { ApiError, found, invalidParameter } from '../errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../schema.ts'
 import type { Tx } from '../tx.ts'
@@ -79,7 +80,9 @@ async function runOperation(tx: Tx, operation: Operation, index: number) {
   }
   const { id } = operation
   const [row] =
-    op === 'update' ? await updateTodo(tx, id, operation.todo, null) : await deleteTodo(tx, id, null)
+    op === 'update'
+      ? await updateTodo(tx, id, operation.todo, ANY_VERSION)
+      : await deleteTodo(tx, id, ANY_VERSION)
   if (!row) {
     const errors = [
       { pointer: `/operations/${index}/id`, code: 'not_found', message: 'is nothing that you may see' },

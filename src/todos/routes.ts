@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
-import { allowedVersions, matchesNone, toEntityTag } from '../entity-tags.ts'
+import { ANY_VERSION, matchesNone, type Precondition, toEntityTag, toPrecondition } from '../entity-tags.ts'
 import { ApiError, found, notFound } from '../errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../schema.ts'
 import { createCursors } from './cursor.ts'
@@ -17,6 +18,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
   for (const schema of [Todo, NewTodo, TodoPatch, TodoPage]) app.addSchema(schema)
   const cursors = createCursors(config)
   const tags = ['todos']
+  const conditional = { 'if-match': Headers.ifMatch, 'if-none-match': Headers.ifNoneMatch }
   const tagged = (description: string) => ({
     description,
     headers: { etag: Headers.etag },
@@ -127,7 +129,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         summary: 'Change a todo',
         description:
           'A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.',
-        headers: Type.Object({ 'if-match': Headers.ifMatch, 'idempotency-key': Headers.idempotencyKey }),
+        headers: Type.Object({ ...conditional, 'idempotency-key': Headers.idempotencyKey }),
         params: TodoParams,
         body: Ref(TodoPatch),
         response: {
@@ -141,9 +143,9 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
     },
     async (request, reply) => {
       const { id } = request.params
-      const versions = allowedVersions(request.headers['if-match'])
-      const [todo] = await request.withUserOnce(reply, (tx) => updateTodo(tx, id, request.body, versions))
-      if (!todo) throw await explainMissing(request, id, versions)
+      const precondition = toPrecondition(request.headers)
+      const [todo] = await request.withUserOnce(reply, (tx) => updateTodo(tx, id, request.body, precondition))
+      if (!todo) throw await explainMissing(request, id, precondition)
       return reply.header('etag', toEntityTag(todo.version)).send(todo)
     },
   )
@@ -157,16 +159,16 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         tags,
         summary: 'Delete a todo',
         description: 'With `If-Match` it is deleted only while it is of that version.',
-        headers: Type.Object({ 'if-match': Headers.ifMatch }),
+        headers: Type.Object(conditional),
         params: TodoParams,
         response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN, 404, 412) },
       },
     },
     async (request, reply) => {
       const { id } = request.params
-      const versions = allowedVersions(request.headers['if-match'])
-      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, versions))
-      if (!gone) throw await explainMissing(request, id, versions)
+      const precondition = toPrecondition(request.headers)
+      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, precondition))
+      if (!gone) throw await explainMissing(request, id, precondition)
       return reply.code(204).send(null)
     },
   )
@@ -177,9 +179,9 @@ export default todos
 async function explainMissing(
   request: FastifyRequest,
   id: string,
-  versions: number[] | null,
+  precondition: Precondition,
 ): Promise<ApiError> {
-  if (versions === null) return notFound()
+  if (isDeepStrictEqual(precondition, ANY_VERSION)) return notFound()
   const [todo] = await request.withUser((tx) => findTodo(tx, id))
   return todo ? new ApiError('precondition_failed') : notFound()
 }

@@ -1,4 +1,5 @@
-import type { Tx } from '../tx.ts'
+import type { Precondition } from '../entity-tags.ts'
+import { fragment, type Tx } from '../tx.ts'
 import type { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 // No statement here says whose todos it means: the policies do.
@@ -18,9 +19,13 @@ export const createTodo = (tx: Tx, id: string, todo: NewTodo) => tx<Todo>`
 /** Whether there is such a todo, for a write that found none of the version it was meant for. */
 export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`select id from todos where id = ${id}`
 
+const isMet = ({ allowed, refused }: Precondition) => fragment`
+  version = any (coalesce(${allowed}::integer[], array[version]))
+  and version <> all (coalesce(${refused}::integer[], array[version]))`
+
 /** Lays the patch over the row in the database (RFC 7396): one statement, and the same
- * one for every set of members. An empty patch is no change. Null versions are any version. */
-export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, versions: number[] | null) => tx<Todo>`
+ * one for every set of members. An empty patch is no change. */
+export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, precondition: Precondition) => tx<Todo>`
   update todos
   set (title, notes, completed, completed_at, due_at, priority, tags, position, version, updated_at) = (
     select new.title, new.notes, new.completed,
@@ -29,12 +34,12 @@ export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, versions: numbe
            todos.version + (patch <> '{}')::integer,
            case when patch = '{}' then todos.updated_at else now() end
     from (select ${patch}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
-  where id = ${id} and version = any (coalesce(${versions}::integer[], array[version]))
+  where id = ${id} and ${isMet(precondition)}
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
-export const deleteTodo = (tx: Tx, id: string, versions: number[] | null) => tx<{ id: string }>`
+export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx<{ id: string }>`
   delete from todos
-  where id = ${id} and version = any (coalesce(${versions}::integer[], array[version]))
+  where id = ${id} and ${isMet(precondition)}
   returning id`
 
 /** Deletes all todos, or those that are completed, or those that are not. */

@@ -53,6 +53,21 @@ t.test('changes and deletes only the version of If-Match, compared strongly (13.
   problem(t, await patch('*'), 404, 'not_found')
 })
 
+t.test('changes and deletes no version of If-None-Match, compared weakly (13.1.2)', async (t) => {
+  const { id } = await create()
+  const url = `/todos/${id}`
+  const patch = (tag: string) => user.ask('PATCH', url, { title: 'b' }, { 'if-none-match': tag })
+  for (const tag of ['*', '"1"', 'W/"1"', '"x", "1"']) {
+    problem(t, await patch(tag), 412, 'precondition_failed')
+    problem(t, await user.ask('DELETE', url, undefined, { 'if-none-match': tag }), 412, 'precondition_failed')
+  }
+  problem(t, await patch('1'), 400, 'invalid_request')
+  t.equal((await patch('"2", W/"3"')).headers.etag, '"2"')
+  const gone = await user.ask('DELETE', url, undefined, { 'if-none-match': '"1"', 'if-match': '"2"' })
+  t.equal(gone.statusCode, 204)
+  problem(t, await patch('*'), 404, 'not_found')
+})
+
 t.test("tells nothing of another user's version", async (t) => {
   const { id } = await create()
   const bob = await signUp(app)
