@@ -984,6 +984,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": {
                         /** @enum {string} */
                         status: "ok";
@@ -999,6 +1004,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1011,6 +1034,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1024,6 +1058,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1036,6 +1081,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1049,6 +1105,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1072,6 +1139,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": {
                         /** @enum {string} */
                         status: "ok";
@@ -1087,6 +1159,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1099,6 +1189,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1112,6 +1213,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1124,6 +1236,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1137,6 +1260,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1151,6 +1285,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Registration"];
             };
         };
@@ -1164,6 +1304,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "email": "ada@example.com",
+                     *       "created_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -1176,6 +1323,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1188,6 +1353,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1201,6 +1377,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The email is already registered",
+                     *       "status": 409,
+                     *       "code": "email_taken",
+                     *       "detail": "The email is already registered.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1213,6 +1400,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1225,6 +1423,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1238,6 +1447,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1250,6 +1470,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1263,6 +1494,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/register",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1277,6 +1519,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Login"];
             };
         };
@@ -1290,6 +1538,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
+                     *       "token_type": "Bearer",
+                     *       "expires_in": 900,
+                     *       "refresh_token": "todo_rt_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA",
+                     *       "scope": "todos:read todos:write account"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
@@ -1302,6 +1559,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1315,6 +1590,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1327,6 +1613,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1339,6 +1636,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1351,6 +1659,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1364,6 +1683,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1376,6 +1706,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1389,6 +1730,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/login",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1403,6 +1755,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "refresh_token": "todo_rt_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Refresh"];
             };
         };
@@ -1416,6 +1773,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
+                     *       "token_type": "Bearer",
+                     *       "expires_in": 900,
+                     *       "refresh_token": "todo_rt_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA",
+                     *       "scope": "todos:read todos:write account"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
@@ -1428,6 +1794,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1441,6 +1825,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1453,6 +1848,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1465,6 +1871,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1477,6 +1894,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1490,6 +1918,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1502,6 +1941,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1515,6 +1965,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/refresh",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1529,6 +1990,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "everywhere": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["Logout"];
             };
         };
@@ -1552,6 +2018,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1565,6 +2049,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1578,6 +2073,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1590,6 +2096,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1602,6 +2119,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1614,6 +2142,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1627,6 +2166,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1639,6 +2189,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1652,6 +2213,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/logout",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1675,6 +2247,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "email": "ada@example.com",
+                     *       "created_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -1687,6 +2266,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1700,6 +2297,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1713,6 +2321,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1725,6 +2344,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1738,6 +2368,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1750,6 +2391,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1763,6 +2415,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1796,6 +2459,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1809,6 +2490,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1822,6 +2514,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1834,6 +2537,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1847,6 +2561,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1859,6 +2584,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1872,6 +2608,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1886,6 +2633,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "new_password": "correct horse battery",
+                 *       "current_password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["AccountPatch"];
             };
         };
@@ -1899,6 +2653,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "email": "ada@example.com",
+                     *       "created_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -1911,6 +2672,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1924,6 +2703,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1937,6 +2727,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1949,6 +2750,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1962,6 +2774,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The email is already registered",
+                     *       "status": 409,
+                     *       "code": "email_taken",
+                     *       "detail": "The email is already registered.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1974,6 +2797,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1986,6 +2820,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1999,6 +2844,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2011,6 +2867,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2024,6 +2891,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2047,6 +2925,66 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *         "email": "ada@example.com",
+                     *         "created_at": "2026-11-23T09:30:00Z"
+                     *       },
+                     *       "sessions": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z",
+                     *           "current": true
+                     *         }
+                     *       ],
+                     *       "tokens": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "name": "backup script",
+                     *           "scopes": [
+                     *             "todos:read"
+                     *           ],
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "events": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "kind": "login",
+                     *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "todos": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "title": "Water the plants",
+                     *           "notes": "The fern needs more than the cactus.",
+                     *           "completed": false,
+                     *           "completed_at": "2026-11-23T09:30:00Z",
+                     *           "due_at": "2026-11-23T09:30:00Z",
+                     *           "priority": 1,
+                     *           "tags": [
+                     *             "home"
+                     *           ],
+                     *           "position": 0,
+                     *           "version": 1,
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "updated_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Export"];
                 };
             };
@@ -2059,6 +2997,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2072,6 +3028,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2085,6 +3052,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2097,6 +3075,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2110,6 +3099,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2122,6 +3122,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2135,6 +3146,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2163,6 +3185,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z",
+                     *           "current": true
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionPage"];
                 };
             };
@@ -2175,6 +3215,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2188,6 +3246,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2201,6 +3270,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2213,6 +3293,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2226,6 +3317,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2238,6 +3340,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2251,6 +3364,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2290,6 +3414,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2303,6 +3445,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2316,6 +3469,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2328,6 +3492,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2340,6 +3515,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2353,6 +3539,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2365,6 +3562,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2378,6 +3586,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2406,6 +3625,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "kind": "login",
+                     *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
@@ -2418,6 +3654,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2431,6 +3685,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2444,6 +3709,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2456,6 +3732,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2469,6 +3756,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2481,6 +3779,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2494,6 +3803,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2522,6 +3842,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "name": "backup script",
+                     *           "scopes": [
+                     *             "todos:read"
+                     *           ],
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["AccessTokenPage"];
                 };
             };
@@ -2534,6 +3873,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2547,6 +3904,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2560,6 +3928,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2572,6 +3951,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2585,6 +3975,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2597,6 +3998,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2610,6 +4022,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2624,6 +4047,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "backup script",
+                 *       "scopes": [
+                 *         "todos:read"
+                 *       ],
+                 *       "expires_at": "2026-11-23T09:30:00Z"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewAccessToken"];
             };
         };
@@ -2637,6 +4069,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "name": "backup script",
+                     *       "scopes": [
+                     *         "todos:read"
+                     *       ],
+                     *       "created_at": "2026-11-23T09:30:00Z",
+                     *       "last_used_at": "2026-11-23T09:30:00Z",
+                     *       "expires_at": "2026-11-23T09:30:00Z",
+                     *       "token": "todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreatedAccessToken"];
                 };
             };
@@ -2649,6 +4094,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2662,6 +4125,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2675,6 +4149,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2687,6 +4172,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2699,6 +4195,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2711,6 +4218,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2724,6 +4242,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2736,6 +4265,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2749,6 +4289,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2788,6 +4339,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2801,6 +4370,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2814,6 +4394,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2826,6 +4417,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2838,6 +4440,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2851,6 +4464,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2863,6 +4487,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2876,6 +4511,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2942,6 +4588,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "title": "Water the plants",
+                     *           "notes": "The fern needs more than the cactus.",
+                     *           "completed": false,
+                     *           "completed_at": "2026-11-23T09:30:00Z",
+                     *           "due_at": "2026-11-23T09:30:00Z",
+                     *           "priority": 1,
+                     *           "tags": [
+                     *             "home"
+                     *           ],
+                     *           "position": 0,
+                     *           "version": 1,
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "updated_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false,
+                     *       "next_cursor": null,
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
@@ -2954,6 +4627,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2967,6 +4658,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2980,6 +4682,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2992,6 +4705,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3005,6 +4729,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3017,6 +4752,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3030,6 +4776,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3050,6 +4807,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "title": "Water the plants",
+                 *       "notes": "The fern needs more than the cactus.",
+                 *       "completed": false,
+                 *       "due_at": "2026-11-23T09:30:00Z",
+                 *       "priority": 1,
+                 *       "tags": [
+                 *         "home"
+                 *       ],
+                 *       "position": 0
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewTodo"];
             };
         };
@@ -3069,6 +4839,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "title": "Water the plants",
+                     *       "notes": "The fern needs more than the cactus.",
+                     *       "completed": false,
+                     *       "completed_at": "2026-11-23T09:30:00Z",
+                     *       "due_at": "2026-11-23T09:30:00Z",
+                     *       "priority": 1,
+                     *       "tags": [
+                     *         "home"
+                     *       ],
+                     *       "position": 0,
+                     *       "version": 1,
+                     *       "created_at": "2026-11-23T09:30:00Z",
+                     *       "updated_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Todo"];
                 };
             };
@@ -3081,6 +4869,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3094,6 +4900,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3107,6 +4924,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3119,6 +4947,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3132,6 +4971,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The email is already registered",
+                     *       "status": 409,
+                     *       "code": "email_taken",
+                     *       "detail": "The email is already registered.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3144,6 +4994,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3156,6 +5017,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3168,6 +5040,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The Idempotency-Key belongs to another request",
+                     *       "status": 422,
+                     *       "code": "idempotency_key_reused",
+                     *       "detail": "The Idempotency-Key belongs to another request.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3181,6 +5064,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3193,6 +5087,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3206,6 +5111,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3234,6 +5150,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deleted": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
@@ -3246,6 +5167,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3259,6 +5198,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3272,6 +5222,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3284,6 +5245,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3297,6 +5269,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3309,6 +5292,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3322,6 +5316,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3359,6 +5364,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "title": "Water the plants",
+                     *       "notes": "The fern needs more than the cactus.",
+                     *       "completed": false,
+                     *       "completed_at": "2026-11-23T09:30:00Z",
+                     *       "due_at": "2026-11-23T09:30:00Z",
+                     *       "priority": 1,
+                     *       "tags": [
+                     *         "home"
+                     *       ],
+                     *       "position": 0,
+                     *       "version": 1,
+                     *       "created_at": "2026-11-23T09:30:00Z",
+                     *       "updated_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Todo"];
                 };
             };
@@ -3385,6 +5408,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3398,6 +5439,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3411,6 +5463,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3423,6 +5486,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3435,6 +5509,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3448,6 +5533,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3460,6 +5556,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3473,6 +5580,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3487,6 +5605,11 @@ export interface operations {
                  * @example "1"
                  */
                 "if-match"?: string;
+                /**
+                 * @description Entity tags, or `*` (RFC 9110, section 13.1.2).
+                 * @example "1"
+                 */
+                "if-none-match"?: string;
             };
             path: {
                 /**
@@ -3518,6 +5641,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3531,6 +5672,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3544,6 +5696,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3556,6 +5719,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3568,6 +5742,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3580,6 +5765,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "It has been changed meanwhile",
+                     *       "status": 412,
+                     *       "code": "precondition_failed",
+                     *       "detail": "It has been changed meanwhile.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3593,6 +5789,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3605,6 +5812,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3618,6 +5836,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3632,6 +5861,11 @@ export interface operations {
                  * @example "1"
                  */
                 "if-match"?: string;
+                /**
+                 * @description Entity tags, or `*` (RFC 9110, section 13.1.2).
+                 * @example "1"
+                 */
+                "if-none-match"?: string;
                 /**
                  * @description Makes a retry safe: the same key with the same request is done once, for 24 hours.
                  * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
@@ -3649,6 +5883,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "title": "Water the plants",
+                 *       "notes": "The fern needs more than the cactus.",
+                 *       "completed": false,
+                 *       "due_at": "2026-11-23T09:30:00Z",
+                 *       "priority": 1,
+                 *       "tags": [
+                 *         "home"
+                 *       ],
+                 *       "position": 0
+                 *     }
+                 */
                 "application/json": components["schemas"]["TodoPatch"];
             };
         };
@@ -3666,6 +5913,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "title": "Water the plants",
+                     *       "notes": "The fern needs more than the cactus.",
+                     *       "completed": false,
+                     *       "completed_at": "2026-11-23T09:30:00Z",
+                     *       "due_at": "2026-11-23T09:30:00Z",
+                     *       "priority": 1,
+                     *       "tags": [
+                     *         "home"
+                     *       ],
+                     *       "position": 0,
+                     *       "version": 1,
+                     *       "created_at": "2026-11-23T09:30:00Z",
+                     *       "updated_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Todo"];
                 };
             };
@@ -3678,6 +5943,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3691,6 +5974,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3704,6 +5998,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3716,6 +6021,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3728,6 +6044,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3741,6 +6068,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The email is already registered",
+                     *       "status": 409,
+                     *       "code": "email_taken",
+                     *       "detail": "The email is already registered.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3753,6 +6091,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "It has been changed meanwhile",
+                     *       "status": 412,
+                     *       "code": "precondition_failed",
+                     *       "detail": "It has been changed meanwhile.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3765,6 +6114,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3777,6 +6137,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3789,6 +6160,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The Idempotency-Key belongs to another request",
+                     *       "status": 422,
+                     *       "code": "idempotency_key_reused",
+                     *       "detail": "The Idempotency-Key belongs to another request.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3802,6 +6184,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3814,6 +6207,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3827,6 +6231,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3847,6 +6262,26 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "operations": [
+                 *         {
+                 *           "op": "create",
+                 *           "todo": {
+                 *             "title": "Water the plants",
+                 *             "notes": "The fern needs more than the cactus.",
+                 *             "completed": false,
+                 *             "due_at": "2026-11-23T09:30:00Z",
+                 *             "priority": 1,
+                 *             "tags": [
+                 *               "home"
+                 *             ],
+                 *             "position": 0
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["Batch"];
             };
         };
@@ -3862,6 +6297,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "op": "create",
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "todo": {
+                     *             "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *             "title": "Water the plants",
+                     *             "notes": "The fern needs more than the cactus.",
+                     *             "completed": false,
+                     *             "completed_at": "2026-11-23T09:30:00Z",
+                     *             "due_at": "2026-11-23T09:30:00Z",
+                     *             "priority": 1,
+                     *             "tags": [
+                     *               "home"
+                     *             ],
+                     *             "position": 0,
+                     *             "version": 1,
+                     *             "created_at": "2026-11-23T09:30:00Z",
+                     *             "updated_at": "2026-11-23T09:30:00Z"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["BatchResults"];
                 };
             };
@@ -3874,6 +6335,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/title",
+                     *           "code": "maxLength",
+                     *           "message": "must NOT have more than 200 characters"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3887,6 +6366,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3900,6 +6390,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3912,6 +6413,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3924,6 +6436,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3937,6 +6460,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The email is already registered",
+                     *       "status": 409,
+                     *       "code": "email_taken",
+                     *       "detail": "The email is already registered.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3949,6 +6483,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3961,6 +6506,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3973,6 +6529,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The Idempotency-Key belongs to another request",
+                     *       "status": 422,
+                     *       "code": "idempotency_key_reused",
+                     *       "detail": "The Idempotency-Key belongs to another request.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3986,6 +6553,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3998,6 +6576,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4011,6 +6600,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -1,10 +1,12 @@
 import { TEXT } from '../schema.ts'
+import { addExamples, type Body } from './examples.ts'
 
-interface Response {
+interface Response extends Body {
   headers?: Record<string, unknown>
 }
 interface Operation {
   security?: unknown
+  requestBody?: Body
   responses: Record<string, Response>
 }
 interface Schema {
@@ -41,9 +43,10 @@ const sometimes: Record<string, readonly (keyof typeof headers)[]> = {
 export function completeDocument<T extends object>(document: T): T {
   const { components, paths } = document as unknown as Document
   components.headers = headers
-  for (const operations of Object.values(paths))
+  for (const [path, operations] of Object.entries(paths))
     for (const operation of Object.values(operations)) {
       operation.security ??= []
+      addExamples(path, operation, components.schemas)
       for (const [status, response] of Object.entries(operation.responses)) {
         const names = [...everywhere, ...(sometimes[status] ?? [])]
         const shared = names.map((name) => [name, { $ref: `#/components/headers/${name}` }])
