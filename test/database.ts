@@ -20,19 +20,32 @@ export interface TestDatabase {
 const within = (url: string, database: string) =>
   Object.assign(new URL(url), { pathname: `/${database}` }).href
 
-/** A database of its own for a test file: a clone of the migrated template, dropped at the end. */
-export async function cloneDatabase(t: Test): Promise<TestDatabase> {
+/**
+ * A clone of the migrated template, or of another database that nobody is connected to.
+ * @returns the clone, and how to drop it
+ */
+export async function makeClone(
+  template?: string,
+): Promise<TestDatabase & { name: string; drop(): Promise<void> }> {
   const superuserUrl = variable('TEST_SUPERUSER_URL')
   const migrationUrl = variable('TEST_MIGRATION_URL')
   const { pathname, username } = new URL(migrationUrl)
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const server = postgres(superuserUrl, { max: 1, onnotice: () => {} })
-  await server`create database ${server(name)} template ${server(pathname.slice(1))} owner ${server(username)}`
+  await server`create database ${server(name)} template ${server(template ?? pathname.slice(1))} owner ${server(username)}`
   const admin = postgres(within(superuserUrl, name), { max: 2, onnotice: () => {} })
-  t.teardown(async () => {
-    await admin.end()
+  const drop = async () => {
+    await admin.end({ timeout: 1 })
     await server`drop database ${server(name)} with (force)`
     await server.end()
-  })
-  return { url: within(variable('TEST_DATABASE_URL'), name), ownerUrl: within(migrationUrl, name), admin }
+  }
+  const url = within(variable('TEST_DATABASE_URL'), name)
+  return { name, url, ownerUrl: within(migrationUrl, name), admin, drop }
+}
+
+/** A database of its own for a test file: a clone of the migrated template, dropped at the end. */
+export async function cloneDatabase(t: Test): Promise<TestDatabase> {
+  const { drop, ...database } = await makeClone()
+  t.teardown(drop)
+  return database
 }

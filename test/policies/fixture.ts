@@ -1,0 +1,70 @@
+import type postgres from 'postgres'
+
+const uuid = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
+const hash = (n: number) => Buffer.alloc(32, n)
+/** Two users with a row each in every table, and rows of the first that have expired. */
+export const ids = {
+  ada: uuid(1),
+  bob: uuid(2),
+  gone: uuid(3),
+  /** The session, and also the personal access token, that Ada is authenticated with. */
+  used: uuid(10),
+  /** Another session of hers, of a login an hour ago; another token; an event; a todo. */
+  own: uuid(11),
+  other: uuid(12),
+  old: uuid(13),
+  /** A token of hers that expired an hour ago. */
+  expired: uuid(14),
+  new: uuid(20),
+}
+export const hashes = {
+  own: hash(11),
+  other: hash(12),
+  old: hash(13),
+  spent: hash(14),
+  expired: hash(15),
+  used: hash(16),
+  new: hash(20),
+}
+export const password = `$2b$04$${'a'.repeat(53)}`
+
+const hour = "interval '1 hour'"
+/** The rows, in this order. */
+const rows = `
+insert into users (id, email) values (:ada, 'ada@example.com'), (:bob, 'bob@example.com'), (:gone, 'gone@example.com');
+insert into identity.credentials values (:ada, :password), (:bob, :password), (:gone, :password);
+insert into identity.sessions (user_id, id, scopes, created_at, last_used_at, expires_at) values
+  (:ada, :used, '{todos:read,todos:write,account}', now(), now() - ${hour}, now() + ${hour}),
+  (:ada, :own, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
+  (:ada, :old, '{todos:read}', now() - ${hour}, now() - ${hour}, now() - ${hour}),
+  (:bob, :other, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
+  (:gone, :gone, '{todos:read}', now(), now(), now() + ${hour});
+insert into identity.refresh_tokens (user_id, hash, session_id, expires_at, spent_at, successor_seed) values
+  (:ada, :#own, :used, now() + ${hour}, null, null),
+  (:ada, :#spent, :own, now() + ${hour}, now() - ${hour}, 'seed'),
+  (:ada, :#old, :own, now() - ${hour}, null, null),
+  (:ada, :#expired, :old, now() + ${hour}, null, null),
+  (:bob, :#other, :other, now() + ${hour}, null, null);
+insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at, expires_at) values
+  (:ada, :used, 'used', :#used, '{account}', now(), null),
+  (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}),
+  (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days'),
+  (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}),
+  (:bob, :other, 'other', :#other, '{todos:write}', now(), null);
+insert into identity.events (user_id, id, kind, created_at) values
+  (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now());
+insert into todos (user_id, id, title, notes) values (:ada, :own, 'common hers', null), (:bob, :other, 'common his', null);
+insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
+  (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
+delete from users where id = :gone`
+
+/** Puts ids, hashes and the password hash into a statement of the tests' own, where it names them. */
+export const fill = (statement: string): string =>
+  statement
+    .replace(/:#(\w+)/g, (_, name: keyof typeof hashes) => `'\\x${hashes[name].toString('hex')}'::bytea`)
+    .replace(/(?<!:):([a-z]+)\b/g, (whole, name: keyof typeof ids) =>
+      ids[name] ? `'${ids[name]}'` : name === ('password' as string) ? `'${password}'` : whole,
+    )
+
+/** Fills an empty database. As a superuser, whom no policy binds. */
+export const insertRows = (admin: postgres.Sql) => admin.unsafe(fill(rows))

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import postgres from 'postgres'
+import type { TestDatabase } from '../database.ts'
+import { fill } from './fixture.ts'
+
+interface Actor {
+  /** What is sent at the begin of the transaction, before the statement. */
+  as: string[]
+  /** Whose connection it is. */
+  via: 'login' | 'owner' | 'admin'
+}
+const set = (user: string, credential: string, scopes: string) =>
+  `select set_config('app.user_id', ${user}, true), set_config('app.credential_id', ${credential}, true),
+          set_config('app.scopes', '${scopes}', true)`
+const every = 'todos:read todos:write account'
+
+/** Who asks, in the order of the columns. */
+const actors: Record<string, Actor> = {
+  nobody: { via: 'login', as: [set("''", "''", every)] },
+  read: { via: 'login', as: [set(':ada', ':used', 'todos:read')] },
+  write: { via: 'login', as: [set(':ada', ':used', 'todos:write')] },
+  account: { via: 'login', as: [set(':ada', ':used', 'account')] },
+  late: { via: 'login', as: [set(':ada', ':own', 'account')] },
+  expired: { via: 'login', as: ['select app.authenticate(:ada, :old, null)'] },
+  deleted: { via: 'login', as: ['select app.authenticate(:gone, :gone, null)'] },
+  definer: { via: 'admin', as: [set(':ada', ':used', every), 'set local role todo_auth'] },
+  owner: { via: 'owner', as: [set(':ada', ':used', every)] },
+}
+export const actorNames = Object.keys(actors)
+const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502' }
+
+const read = (name: string) =>
+  readFileSync(new URL(name, import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line && !line.startsWith('#'))
+    .map((line) => line.split('|').map((part) => part.trim()))
+
+export interface Line {
+  statement: string
+  table: string
+  command: string
+  /** Per actor: rows, or an SQLSTATE; with the grants as they are, and with everything granted. */
+  granted: string[]
+  alone: string[]
+}
+export const lines: Line[] = read('table.txt').map(([statement = '', granted = '', alone = '']) => {
+  const [, command = '', table = ''] = /^(\w+) (?:from |into )?([\w.]+)/.exec(statement) ?? []
+  const cells = (text: string) => text.split(/\s+/).map((cell) => outcomes[cell] ?? cell)
+  return { statement, command, table, granted: cells(granted), alone: cells(alone) }
+})
+
+/**
+ * Sends statements in a transaction that is undone.
+ * @returns the last result, or the SQLSTATE that refuses one of them
+ */
+async function attempt(
+  sql: postgres.Sql,
+  statements: string[],
+): Promise<postgres.RowList<object[]> | string> {
+  // Sent together. With parameters, though there are none: postgres.js then takes the extended protocol.
+  const sent = ['begin', ...statements].map((text) => sql.unsafe<object[]>(fill(text), []).execute())
+  const outcomes = await Promise.allSettled([...sent, sql.unsafe<object[]>('rollback', [])])
+  const outcome = outcomes.find(({ status }) => status === 'rejected') ?? outcomes.at(-2)
+  if (outcome?.status === 'fulfilled') return outcome.value
+  if (outcome?.reason instanceof postgres.PostgresError) return outcome.reason.code
+  throw outcome?.reason
+}
+
+export interface Cell {
+  name: string
+  expected: string | undefined
+  actual: string
+}
+
+/** Tries every cell of the table, and yields what came of it. */
+export async function* tryTable(
+  { url, ownerUrl, admin }: TestDatabase,
+  mode: 'granted' | 'alone',
+  first = '',
+): AsyncGenerator<Cell> {
+  const connect = (url: string) => postgres(url, { max: 1, onnotice: () => {} })
+  const via = { login: connect(url), owner: connect(ownerUrl), admin: await admin.reserve() }
+  try {
+    // The table that was tampered with comes first, so that the tampering is found soon.
+    const ordered = [...lines].sort((a, b) => Number(b.table === first) - Number(a.table === first))
+    for (const line of ordered)
+      for (const [index, [name, actor]] of Object.entries(actors).entries()) {
+        const result = await attempt(via[actor.via] as postgres.Sql, [...actor.as, line.statement])
+        const actual = typeof result === 'string' ? result : String(result.count)
+        yield { name: `${line.statement}, as ${name}, ${mode}`, expected: line[mode][index], actual }
+      }
+  } finally {
+    via.admin.release()
+    await Promise.all([via.login.end(), via.owner.end()])
+  }
+}
+
+/** Tries every line of the functions' table. */
+export async function* tryFunctions({ admin }: TestDatabase): AsyncGenerator<Cell> {
+  const connection = await admin.reserve()
+  try {
+    for (const [name = '', statement = '', look, expected] of read('functions.txt')) {
+      const as = [...(actors[name] as Actor).as, 'set local role todo_api', statement]
+      const result = await attempt(connection, look ? [...as, 'reset role', look] : as)
+      const [first = null] = typeof result === 'string' ? [result] : Object.values(result.at(-1) ?? {})
+      const actual = Array.isArray(first) ? `{${first}}` : String(first)
+      yield { name: `${statement}, as ${name}${look && `: ${look}`}`, expected, actual }
+    }
+  } finally {
+    connection.release()
+  }
+}
+
+/** Grants everything, so that the policies stand alone. */
+export const grantEverything = ({ admin }: TestDatabase) =>
+  admin.unsafe(`
+    grant usage on schema public, app, identity to todo_api, todo_auth;
+    grant select, insert, update, delete on all tables in schema public, identity to todo_api, todo_auth`)
