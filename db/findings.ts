@@ -1,0 +1,101 @@
+// What the audit looks for: each query, after the tables that audit.ts defines, gives the object and what is
+// wrong with it. Sources: PostgreSQL manual, sections 5.9 (row security policies), 38.3 and CREATE FUNCTION
+// ("Writing SECURITY DEFINER Functions Safely"), CREATE VIEW (security_invoker).
+
+const tables = [
+  `select name as object, 'row-level security is not enabled' as finding from tables where not relrowsecurity`,
+  `select name as object, 'row-level security is not forced: it does not bind the owner' as finding
+   from tables where relrowsecurity and not relforcerowsecurity`,
+  `select t.name as object, 'has no policy at all' as finding
+   from tables t where t.relrowsecurity and not exists (select from pg_catalog.pg_policy p where p.polrelid = t.oid)`,
+  `select distinct g.name as object, format('%s may %s, and no policy is for that', g.grantee_name, lower(g.privilege)) as finding
+   from grants g join tables t on t.oid = g.relation
+   where t.relrowsecurity and g.privilege in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+     and not exists (select from policies p where p.polrelid = t.oid and p.polpermissive
+       and p.polcmd in ('*', case g.privilege when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' else 'd' end))`,
+]
+
+const policies = [
+  `select table_name as object, format('the policy %I has no WITH CHECK', polname) as finding
+   from policies where polcmd in ('a', 'w', '*') and with_check is null and polpermissive`,
+  `select table_name as object, format('the policy %I lets everything through', polname) as finding
+   from policies where polpermissive and 'true' in (qual, with_check)`,
+  `select table_name as object, format('the policy %I is for PUBLIC: it should name its role', polname) as finding
+   from policies where polpermissive and everyone`,
+  `select p.table_name as object, format('the policy %I needs an index that starts with %s', p.polname, string_agg(distinct c.name, ' or ')) as finding
+   from policies p
+   join pg_catalog.pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refobjid = p.polrelid and d.refobjsubid > 0
+   join columns c on c.table = p.polrelid and c.attnum = d.refobjsubid
+   group by p.oid, p.table_name, p.polname, p.polrelid
+   having not exists (select from pg_catalog.pg_index i where i.indrelid = p.polrelid and i.indkey[0] = any (array_agg(c.attnum)))`,
+]
+
+const roles = [
+  `select r.rolname as object, 'is a superuser: no policy binds it' as finding
+   from pg_catalog.pg_roles r join audited a using (oid) where r.rolsuper`,
+  `select r.rolname as object, 'has BYPASSRLS: no policy binds it' as finding
+   from pg_catalog.pg_roles r join audited a using (oid) where r.rolbypassrls`,
+  `select r.rolname as object, format('owns %s, and can take its policies away', string_agg(t.name, ', ' order by t.name)) as finding
+   from pg_catalog.pg_roles r join audited a using (oid) join tables t on t.relowner = r.oid group by r.rolname`,
+  `select coalesce(r.rolname, 'every role') as object, 'runs with row_security off: its queries fail instead of being filtered' as finding
+   from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole
+   where 'row_security=off' = any (s.setconfig) and s.setdatabase in (0, (select oid from pg_catalog.pg_database where datname = current_database()))
+     and (s.setrole = 0 or s.setrole in (select oid from audited))`,
+]
+
+const grants = [
+  `select g.name as object, format('%s may %s, which no policy restrains', g.grantee_name, lower(g.privilege)) as finding
+   from grants g join tables t on t.oid = g.relation where g.privilege in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')`,
+  `select g.name as object, format('%s may %s the whole table: columns that are added later too', g.grantee_name, lower(g.privilege)) as finding
+   from grants g join tables t on t.oid = g.relation where g.attnum is null and g.privilege in ('SELECT', 'INSERT', 'UPDATE')`,
+  // What identifies a row or says whose it is, and when it was made, is for the database to set.
+  `select distinct g.name as object, format('%s may update %I, which identifies the row or says whose it is', g.grantee_name, g.column_name) as finding
+   from grants g
+   where g.privilege = 'UPDATE' and g.attnum is not null and (
+     (g.relation, g.attnum) in (select relation, attnum from owners)
+     or g.column_name ~ '^(created|inserted)_'
+     or exists (select from pg_catalog.pg_index i where i.indrelid = g.relation and i.indisprimary and g.attnum = any (i.indkey)))`,
+  `select g.name as object, format('%s may insert %I, whose default says whose the row is', g.grantee_name, g.column_name) as finding
+   from grants g join owners o on o.relation = g.relation and o.attnum = g.attnum
+   join columns c on c.table = g.relation and c.attnum = g.attnum and c.atthasdef
+   where g.privilege = 'INSERT'`,
+  `select g.name as object, format('%s may read %I, which looks like a secret', g.grantee_name, g.column_name) as finding
+   from grants g where g.privilege = 'SELECT' and g.column_name ~* '(password|passwd|secret|salt|hash|private_key)'`,
+  `select g.name as object, format('%s may %s the sequence: it counts the rows of all users', g.grantee_name, lower(g.privilege)) as finding
+   from grants g join relations r on r.oid = g.relation where r.relkind = 'S'`,
+]
+
+const functions = [
+  `select f.oid::regprocedure::text as object, x.finding
+   from pg_catalog.pg_proc f join schemas s on s.oid = f.pronamespace join pg_catalog.pg_roles o on o.oid = f.proowner,
+   lateral (values
+     (not exists (select from unnest(f.proconfig) setting where setting ~ '^search_path='),
+      'is SECURITY DEFINER without a pinned search_path: its caller chooses what its names mean'),
+     (o.rolsuper or o.rolbypassrls, format('is SECURITY DEFINER and belongs to %I, whom no policy binds', o.rolname)),
+     (exists (select from pg_catalog.aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) acl where acl.grantee = 0),
+      'is SECURITY DEFINER and PUBLIC may execute it')
+   ) as x (wrong, finding)
+   where f.prosecdef and x.wrong
+     and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'e')`,
+]
+
+const views = [
+  `select distinct r.name as object, 'is a view without security_invoker: it reads with the rights of its owner' as finding
+   from relations r join grants g on g.relation = r.oid
+   where r.relkind = 'v' and not exists (select from pg_catalog.pg_options_to_table(r.reloptions) o
+     where o.option_name = 'security_invoker' and lower(o.option_value) in ('true', 'on', 'yes', '1'))`,
+  `select distinct r.name as object, 'is a materialized view, which no policy can guard' as finding
+   from relations r join grants g on g.relation = r.oid where r.relkind = 'm'`,
+]
+
+const keys = [
+  `select t.name as object, format('the foreign key %I lets one user refer to another''s row: %s must be part of it', f.conname, asked.owner_column) as finding
+   from pg_catalog.pg_constraint f join tables t on t.oid = f.conrelid
+   join owners o on o.relation = f.conrelid join owners p on p.relation = f.confrelid, asked
+   where f.contype = 'f' and not exists (
+     select from unnest(f.conkey, f.confkey) as pair (own, other) where pair.own = o.attnum and pair.other = p.attnum)`,
+  `select u.name as object, format('does not start with %s: its violation tells of other users'' rows', asked.owner_column) as finding
+   from unique_keys u join owners o using (relation), asked where u.attnums[0] <> o.attnum`,
+]
+
+export const findings = [...tables, ...policies, ...roles, ...grants, ...functions, ...views, ...keys]

@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util'
+import postgres from 'postgres'
+import { audit } from './audit.ts'
+import { loadEnvironment } from './environment.ts'
+
+const usage = `Usage: npm run db:audit -- [--role NAME]… [--schema NAME]… [--column NAME]
+Looks into the database of MIGRATION_DATABASE_URL or DATABASE_URL, or the running embedded one.
+  --role    the role that the application logs in with; that of DATABASE_URL when left out
+  --schema  a schema to look into; all when left out
+  --column  the column that says whose a row is; user_id when left out
+Exit code 1 when there is a finding.`
+
+const { values } = parseArgs({
+  options: {
+    role: { type: 'string', multiple: true },
+    schema: { type: 'string', multiple: true },
+    column: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+})
+
+function print(rows: readonly object[]): void {
+  const lines = [Object.keys(rows[0] ?? {}), ...rows.map((row) => Object.values(row).map(String))]
+  const widths = lines[0]?.map((_, index) => Math.max(...lines.map((line) => `${line[index]}`.length))) ?? []
+  for (const line of lines)
+    console.log(
+      line
+        .map((text, index) => text.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+}
+
+async function main(): Promise<number> {
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  loadEnvironment()
+  const { MIGRATION_DATABASE_URL, DATABASE_URL } = process.env
+  const url = MIGRATION_DATABASE_URL || DATABASE_URL
+  if (!url) throw new Error(`There is no database to look into.\n${usage}`)
+  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
+  try {
+    const [me] = await sql<{ name: string }[]>`select current_user as name`
+    const login = DATABASE_URL && decodeURIComponent(new URL(DATABASE_URL).username)
+    const roles = values.role ?? [login || String(me?.name)]
+    const { tables, findings } = await audit(sql, { roles, schemas: values.schema, column: values.column })
+    console.log(`What ${roles.join(', ')} can reach:\n`)
+    print(tables)
+    console.log(findings.length > 0 ? `\nFindings: ${findings.length}\n` : '\nNo findings.')
+    if (findings.length > 0) print(findings)
+    return findings.length > 0 ? 1 : 0
+  } finally {
+    await sql.end()
+  }
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error((error as Error).message)
+  process.exitCode = 2
+}

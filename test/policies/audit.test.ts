@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { audit } from '../../db/audit.ts'
+import { cloneDatabase } from '../database.ts'
+
+const database = await cloneDatabase(t)
+const { admin } = database
+const login = new URL(database.url).username
+
+t.test('finds nothing wrong with the migrated database', async (t) => {
+  const { tables, findings } = await audit(admin, { roles: [login] })
+  t.same(findings, [])
+  t.same(
+    tables.filter(({ rls }) => rls !== 'forced'),
+    [],
+  )
+  t.match(
+    tables.find(({ name }) => name === 'public.todos'),
+    { policies: 'delete insert select update', grants: 'delete insert(…) select(…) update(…)' },
+  )
+})
+
+t.test('finds each way around the policies', async (t) => {
+  await admin`create schema bad`
+  /** What is done, on what, and what is then found. */
+  const faults: [string, string, RegExp][] = [
+    ['create table bad.a (id int primary key)', 'bad.a', /security is not enabled/],
+    ['alter table bad.a enable row level security', 'bad.a', /is not forced/],
+    ['select 1', 'bad.a', /no policy at all/],
+    ['grant select (id) on bad.a to todo_api', 'bad.a', /^todo_api may select, and no policy is for that/],
+    ['create policy p on bad.a for update to todo_api using (id = 1)', 'bad.a', /p has no WITH CHECK/],
+    [
+      'create policy q on bad.a to todo_api using (true) with check (false)',
+      'bad.a',
+      /q lets everything through/,
+    ],
+    [
+      'create policy r on bad.a for insert to todo_api with check (true)',
+      'bad.a',
+      /r lets everything through/,
+    ],
+    ['create policy s on bad.a for select using (id > 1)', 'bad.a', /s is for PUBLIC/],
+    ['create table bad.b (user_id int, x int)', 'bad.b', /security is not enabled/],
+    [
+      'create policy t on bad.b for select to todo_api using (user_id = 1)',
+      'bad.b',
+      /t needs an index that starts with user_id/,
+    ],
+    ['grant truncate on bad.a to todo_api', 'bad.a', /todo_api may truncate/],
+    ['grant references (id) on bad.a to public', 'bad.a', /PUBLIC may references/],
+    ['grant trigger on bad.a to todo_api', 'bad.a', /todo_api may trigger/],
+    ['grant select on bad.b to todo_api', 'bad.b', /may select the whole table/],
+    ['grant update (id) on bad.a to todo_api', 'bad.a', /may update id, which identifies/],
+    ['grant update (user_id) on bad.b to todo_api', 'bad.b', /may update user_id, which identifies/],
+    ['alter table bad.b add created_at date', 'bad.b', /./],
+    ['grant update (created_at) on bad.b to todo_api', 'bad.b', /may update created_at/],
+    ['alter table bad.b alter user_id set default 1', 'bad.b', /./],
+    ['grant insert (user_id) on bad.b to todo_api', 'bad.b', /may insert user_id, whose default/],
+    ['alter table bad.b add password_hash text', 'bad.b', /./],
+    [
+      'grant select (password_hash) on bad.b to todo_api',
+      'bad.b',
+      /may read password_hash, which looks like a secret/,
+    ],
+    ['create sequence bad.s', 'bad.s', /^$/],
+    ['grant usage on sequence bad.s to todo_api', 'bad.s', /may usage the sequence/],
+    [
+      'create function bad.f() returns int language sql security definer as $$ select 1 $$',
+      'bad.f()',
+      /without a pinned search_path/,
+    ],
+    ['select 1', 'bad.f()', /belongs to \w+, whom no policy binds/],
+    ['grant execute on function bad.f() to public', 'bad.f()', /PUBLIC may execute it/],
+    ['create view bad.v as select 1 as x', 'bad.v', /^$/],
+    ['grant select on bad.v to todo_api', 'bad.v', /view without security_invoker/],
+    ['create materialized view bad.m as select 1 as x', 'bad.m', /^$/],
+    ['grant select on bad.m to todo_api', 'bad.m', /is a materialized view/],
+    [
+      'create table bad.c (user_id int, a int references bad.d)',
+      'bad.c',
+      /foreign key c_a_fkey lets one user refer/,
+    ],
+    ['create unique index u on bad.b (x)', 'bad.u of bad.b', /does not start with user_id/],
+    ['create unique index e on bad.b ((x + 1))', 'bad.e of bad.b', /does not start with user_id/],
+  ]
+  await admin`create table bad.d (user_id int, id int primary key)`
+  for (const [statement, object, expected] of faults) {
+    await admin.unsafe(statement)
+    const { findings } = await audit(admin, { roles: [login], schemas: ['bad'] })
+    const found = findings.filter((entry) => entry.object === object).map(({ finding }) => finding)
+    if (expected.source === '^$') t.same(found, [], statement)
+    else
+      t.ok(
+        found.some((finding) => expected.test(finding)),
+        `${statement}: ${found}`,
+      )
+  }
+  const { findings } = await audit(admin, { roles: [login], schemas: ['public', 'identity', 'app'] })
+  t.same(findings, [], 'and nothing in other schemas')
+})
+
+t.test('follows a role into what it is a member of', async (t) => {
+  const name = `audited_${process.pid}`
+  const role = admin(name)
+  await admin`create role ${role} bypassrls`
+  const group = admin(`${name}_group`)
+  await admin`create role ${group} superuser`
+  await admin`grant ${group} to ${role}`
+  await admin`alter role ${role} set row_security to off`
+  await admin`create table public.theirs (id int)`
+  await admin`alter table public.theirs owner to ${group}`
+  const { findings } = await audit(admin, { roles: [name] })
+  await admin`drop owned by ${group}`
+  await admin`drop role ${role}`
+  await admin`drop role ${group}`
+  const found = findings.map(({ object, finding }) => `${object} ${finding}`.replaceAll(name, 'role'))
+  for (const expected of [
+    /^role has BYPASSRLS/,
+    /^role_group is a superuser/,
+    /^role_group owns public.theirs/,
+    /^role runs with row_security off/,
+  ])
+    t.ok(
+      found.some((finding) => expected.test(finding)),
+      `${expected} in ${found}`,
+    )
+})
+
+t.test('is a command: a table, the findings, and an exit code', async (t) => {
+  const run = (args: string[], env: Record<string, string>) =>
+    promisify(execFile)(process.execPath, ['--import', './test/blank.mjs', 'db/report.ts', ...args], {
+      env: { ...process.env, DATA_DIR: t.testdirName, DATABASE_URL: '', MIGRATION_DATABASE_URL: '', ...env },
+    }).then(
+      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+    )
+  const urls = { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: database.ownerUrl }
+  const [clean, owner, help, none] = await Promise.all([
+    run(['--schema', 'public', '--schema', 'identity'], urls),
+    run(['--column', 'user_id', '--schema', 'public'], { MIGRATION_DATABASE_URL: database.ownerUrl }),
+    run(['--help'], {}),
+    run([], {}),
+  ])
+  t.match(clean, { code: 0, stdout: /public\.todos +forced +delete insert.*No findings/s })
+  t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
+  t.match(help, { code: 0, stdout: /--role/ })
+  t.match(none, { code: 2, stderr: /There is no database to look into/ })
+})
