@@ -1,0 +1,134 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { Todo } from '../../src/todos/schema.ts'
+import { type Ask, askWith, logIn, signUp } from '../helper.ts'
+
+/** Whose thing a request names: one's own, the other user's, or one that nobody has. */
+export type Whose = 'own' | 'other' | 'none'
+export type Method = Parameters<Ask>[0]
+export interface Call {
+  method: Method
+  url: string
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export const at = <T>(items: Iterable<T>, n: number): T | undefined => {
+  const list = [...items]
+  return list[n % list.length]
+}
+
+/**
+ * A user, and all that the API should know of that user. Each answer must be what this model alone says, so
+ * that none can depend on what the other user has or does.
+ */
+export class Person {
+  readonly todos = new Map<string, Todo>()
+  readonly tokens = new Map<string, string>()
+  readonly sessions = new Map<string, { token: string; refreshToken: string }>()
+  /** By Idempotency-Key, what was sent and what was answered. */
+  readonly keys = new Map<string, { sent: Call; answer: LightMyRequestResponse }>()
+  /** Of the list in its default order, two a page. */
+  cursor = ''
+  events: string[] = []
+  id = ''
+  email = ''
+  current = ''
+  other!: Person
+  private readonly app: FastifyInstance
+  constructor(app: FastifyInstance) {
+    this.app = app
+  }
+
+  /** Registers a fresh user. */
+  async settle(): Promise<this> {
+    for (const known of [this.todos, this.tokens, this.sessions, this.keys]) known.clear()
+    const { id, email, token, refreshToken } = await signUp(this.app)
+    Object.assign(this, { id, email, events: [], cursor: '' })
+    this.enter(token, refreshToken)
+    return this
+  }
+  async logIn(): Promise<void> {
+    const { token, refreshToken } = await logIn(this.app, this.email)
+    this.enter(token, refreshToken)
+  }
+  /** Begins to use a session. */
+  private enter(token: string, refreshToken: string): void {
+    this.current = JSON.parse(Buffer.from(`${token.split('.')[1]}`, 'base64url').toString()).sid
+    this.sessions.set(this.current, { token, refreshToken })
+    this.events.unshift('login')
+  }
+  /** Forgets sessions that have ended; logs in anew when that in use is among them. */
+  async leave(ended: Iterable<string>): Promise<void> {
+    const { token } = this.sessions.get(this.current) ?? { token: '' }
+    for (const id of [...ended]) this.sessions.delete(id)
+    if (this.sessions.has(this.current)) return
+    equal((await askWith(this.app, token)('GET', '/me')).statusCode, 401)
+    await this.logIn()
+  }
+
+  /** Asks, with the session in use, and expects a status, and nothing of the other user in the answer. */
+  async ask(status: number, { method, url, body, headers }: Call): Promise<LightMyRequestResponse> {
+    const { token } = this.sessions.get(this.current) ?? { token: '' }
+    // Before: what the other user has by the time of the answer may have been made up meanwhile.
+    const secrets = this.other.names()
+    const answer = await askWith(this.app, token)(method, url, body, headers)
+    equal(answer.statusCode, status, `${method} ${url} ${JSON.stringify(body)}: ${answer.body}`)
+    const told = answer.body + JSON.stringify(answer.headers)
+    for (const secret of secrets)
+      ok(!told.includes(secret) || url.includes(secret), `${method} ${url} tells ${secret}`)
+    return answer
+  }
+  private names(): string[] {
+    const { id, email, todos, tokens, sessions } = this
+    return [id, email, ...todos.keys(), ...tokens.keys(), ...sessions.keys()]
+  }
+
+  /** The id of one of one's own things; or nothing when there is none, or it is to be somebody else's. */
+  own(things: 'todos' | 'tokens' | 'sessions', whose: Whose, n: number): string | undefined {
+    return whose === 'own' ? at(this[things].keys(), n) : undefined
+  }
+  /** Asks for a thing of the other user's, and for one that nobody has: the answers must not differ. */
+  async cannotFind(
+    things: 'todos' | 'tokens' | 'sessions',
+    n: number,
+    call: (id: string) => Call,
+  ): Promise<void> {
+    const answers = []
+    for (const id of [at(this.other[things].keys(), n) ?? randomUUID(), randomUUID()]) {
+      const { statusCode, headers, body } = await this.ask(404, call(id))
+      const { 'x-request-id': request, date: _, ...rest } = headers
+      answers.push({
+        statusCode,
+        headers: rest,
+        body: body.replaceAll(`${request}`, 'REQUEST').replaceAll(id, 'ID'),
+      })
+    }
+    deepEqual(answers[0], answers[1])
+  }
+
+  /**
+   * Sends a write, with a key or without one, and learns what it did if it did it.
+   * @param status of a write that is not a replay
+   */
+  async write(
+    status: number,
+    call: Call,
+    key: string | undefined,
+    learn: (answer: LightMyRequestResponse) => void,
+  ) {
+    const sent = { ...call, headers: { ...call.headers, ...(key && { 'idempotency-key': key }) } }
+    const kept = key && this.keys.get(key)
+    if (!kept) {
+      const answer = await this.ask(status, sent)
+      if (status >= 300) return
+      learn(answer)
+      if (key) this.keys.set(key, { sent, answer })
+    } else if (JSON.stringify(kept.sent) === JSON.stringify(sent)) {
+      const answer = await this.ask(kept.answer.statusCode, sent)
+      equal(answer.body, kept.answer.body)
+      equal(answer.headers['idempotent-replayed'], 'true')
+    } else equal((await this.ask(422, sent)).json().code, 'idempotency_key_reused')
+  }
+}
