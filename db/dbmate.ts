@@ -7,5 +7,11 @@ import { loadEnvironment } from './environment.ts'
 
 loadEnvironment()
 const options = ['--env', 'MIGRATION_DATABASE_URL', '--no-dump-schema']
-const { status } = spawnSync(resolveBinary(), [...options, ...process.argv.slice(2)], { stdio: 'inherit' })
+// Whoever waits for a lock on a table keeps all others waiting: a migration gives up first. No transaction of
+// the API is as long, so that an index made concurrently gets past them.
+const env = { PGOPTIONS: '-c lock_timeout=15s', ...process.env }
+const { status } = spawnSync(resolveBinary(), [...options, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env,
+})
 process.exitCode = Number(status)

@@ -1,0 +1,114 @@
+import t from 'tap'
+import type { Tx } from '../../src/tx.ts'
+import { cloneDatabase } from '../database.ts'
+import { createApp, signUp } from '../helper.ts'
+import { freePort, needs, startProgram } from '../programs.ts'
+
+const CLIENTS = 20
+const TRANSACTIONS = 200
+
+/** What a client sends next, and what must come of it. */
+type Kind = 'write' | 'read' | 'error' | 'rollback' | 'timeout' | 'nobody' | 'request'
+const kinds: Kind[] = ['write', 'read', 'error', 'write', 'request', 'rollback', 'nobody', 'write', 'read']
+
+t.test('keeps users apart behind PgBouncer, and loses no answer', needs('pgbouncer'), async (t) => {
+  const database = await cloneDatabase(t)
+  const { username, password, hostname, port: upstream, pathname } = new URL(database.url)
+  // A startup parameter would not reach the server that PgBouncer lends: the timeout is the role's.
+  await database.admin.unsafe(
+    `alter role ${username} in database ${pathname.slice(1)} set statement_timeout = '300ms'`,
+  )
+  const port = await freePort()
+  await startProgram(t, 'pgbouncer', port, ['%/pgbouncer.ini'], {
+    'users.txt': `"${username}" "${decodeURIComponent(password)}"\n`,
+    'pgbouncer.ini': `
+[databases]
+* = host=${hostname} port=${upstream}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = %/users.txt
+pool_mode = transaction
+default_pool_size = 4
+ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout
+`,
+  })
+  const url = Object.assign(new URL(database.url), { port: String(port) }).href
+  const env = { DATABASE_PREPARE: 'false', DATABASE_POOL_SIZE: String(CLIENTS) }
+  const app = await createApp(t, { url }, env, { timeouts: { wait: 10_000 } })
+
+  const write = (tx: Tx, title: string) =>
+    tx`insert into todos (id, title) values (gen_random_uuid(), ${title}) returning user_id`
+  const client = async (index: number) => {
+    const user = await signUp(app)
+    const sid = JSON.parse(Buffer.from(`${user.token.split('.')[1]}`, 'base64url').toString()).sid
+    const credential = { user_id: user.id, session_id: sid }
+    const withUser = <T>(run: (tx: Tx) => Promise<T>) => app.database.withUser(credential, 'read write', run)
+    let written = 0
+    const own = (rows: readonly { user_id?: string }[]) => rows.every(({ user_id }) => user_id === user.id)
+    const run: Record<Kind, (title: string) => Promise<boolean>> = {
+      write: async (title) => own(await withUser((tx) => write(tx, title))) && ++written > 0,
+      read: async () => {
+        const rows = await withUser((tx) => tx<{ user_id: string }>`select user_id from todos`)
+        return rows.length === written && own(rows)
+      },
+      request: async () => {
+        const answer = await user.ask('GET', '/todos?limit=1&count=exact')
+        return answer.statusCode === 200 && answer.json().total === written
+      },
+      error: (title) =>
+        withUser((tx) => Promise.all([write(tx, title), tx`select 1 / 0`])).then(
+          () => false,
+          ({ code }) => code === '22012',
+        ),
+      rollback: (title) =>
+        withUser(async (tx) => {
+          await write(tx, title)
+          throw new Error('changed my mind')
+        }).then(
+          () => false,
+          ({ message }) => message === 'changed my mind',
+        ),
+      timeout: (title) =>
+        withUser((tx) => Promise.all([write(tx, title), tx`select pg_sleep(30)`])).then(
+          () => false,
+          ({ code }) => code === '57014',
+        ),
+      nobody: async () => {
+        const [row] = await app.database.withoutUser(
+          (tx) => tx<{ id: string | null; seen: number }>`
+            select app.user_id() as id, (select count(*)::integer from todos) as seen`,
+        )
+        return row?.id === null && row.seen === 0
+      },
+    }
+    const wrong: string[] = []
+    for (let n = 0; n < TRANSACTIONS; n++) {
+      // The clients are out of step with each other, and each meets the timeout once or twice.
+      const kind = n % 100 === index ? 'timeout' : (kinds[(n + index) % kinds.length] as Kind)
+      if (!(await run[kind](`${index}.${n}`))) wrong.push(`${kind} ${n} of client ${index}`)
+    }
+    return { id: user.id, written, wrong }
+  }
+
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)))
+  t.same(
+    clients.flatMap(({ wrong }) => wrong),
+    [],
+    `${CLIENTS * TRANSACTIONS} transactions`,
+  )
+  const kept = await database.admin<{ id: string; written: number }[]>`
+    select user_id as id, count(*)::integer as written from todos group by user_id`
+  t.same(
+    new Map(kept.map(({ id, written }) => [id, written])),
+    new Map(clients.map(({ id, written }) => [id, written])),
+    'what was told as written is there, and nothing else',
+  )
+  const [left] = await database.admin`
+    select count(*) filter (where state like 'idle in transaction%')::integer as open, count(*)::integer as connections
+    from pg_stat_activity where usename = ${username} and datname = current_database()`
+  t.equal(left?.open, 0, 'no transaction is left open')
+  t.ok(left?.connections <= 4, 'twenty clients share four connections')
+})
