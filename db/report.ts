@@ -19,18 +19,6 @@ const { values } = parseArgs({
   },
 })
 
-function print(rows: readonly object[]): void {
-  const lines = [Object.keys(rows[0] ?? {}), ...rows.map((row) => Object.values(row).map(String))]
-  const widths = lines[0]?.map((_, index) => Math.max(...lines.map((line) => `${line[index]}`.length))) ?? []
-  for (const line of lines)
-    console.log(
-      line
-        .map((text, index) => text.padEnd(widths[index] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-}
-
 async function main(): Promise<number> {
   if (values.help) {
     console.log(usage)
@@ -40,16 +28,16 @@ async function main(): Promise<number> {
   const { MIGRATION_DATABASE_URL, DATABASE_URL } = process.env
   const url = MIGRATION_DATABASE_URL || DATABASE_URL
   if (!url) throw new Error(`There is no database to look into.\n${usage}`)
-  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
+  const sql = postgres(url, { max: 1, connect_timeout: 5 })
   try {
     const [me] = await sql<{ name: string }[]>`select current_user as name`
     const login = DATABASE_URL && decodeURIComponent(new URL(DATABASE_URL).username)
     const roles = values.role ?? [login || String(me?.name)]
     const { tables, findings } = await audit(sql, { roles, schemas: values.schema, column: values.column })
     console.log(`What ${roles.join(', ')} can reach:\n`)
-    print(tables)
-    console.log(findings.length > 0 ? `\nFindings: ${findings.length}\n` : '\nNo findings.')
-    if (findings.length > 0) print(findings)
+    console.table(Object.fromEntries(tables.map(({ name, ...rest }) => [name, rest])))
+    console.log(findings.length > 0 ? `\nFindings: ${findings.length}` : '\nNo findings.')
+    for (const { object, finding } of findings) console.log(`  ${object} ${finding}`)
     return findings.length > 0 ? 1 : 0
   } finally {
     await sql.end()

@@ -142,7 +142,7 @@ t.test('is a command: a table, the findings, and an exit code', async (t) => {
     run(['--help'], {}),
     run([], {}),
   ])
-  t.match(clean, { code: 0, stdout: /public\.todos +forced +delete insert.*No findings/s })
+  t.match(clean, { code: 0, stdout: /public\.todos .*'forced'.*'delete insert.*No findings/s })
   t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
   t.match(help, { code: 0, stdout: /--role/ })
   t.match(none, { code: 2, stderr: /There is no database to look into/ })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { setUp } from '../helper.ts'
+import { password, setUp } from '../helper.ts'
 import { Person } from './person.ts'
-import { steps } from './steps.ts'
+import { STRANGER, steps } from './steps.ts'
 
 // Two users at once, on two connections, each sending what comes into its head: with ids, cursors and keys of the
 // other's. RANDOM_RUNS says how many pairs of them, RANDOM_SEED which.
@@ -34,6 +34,7 @@ t.test('has a step for every operation of the document', async (t) => {
 
 t.test(`answers two users at once as if each were alone: ${numRuns} times, seed ${seed}`, async (t) => {
   const { app } = await setUp(t, { DATABASE_POOL_SIZE: '2' })
+  await app.inject({ method: 'POST', url: '/register', payload: { email: STRANGER, password } })
   const follow = async (me: Person, lines: [string, object][]) => {
     for (const [name, draw] of lines) await steps[name]?.(me, draw as never)
   }

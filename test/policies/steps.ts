@@ -4,6 +4,9 @@ import type { Todo } from '../../src/todos/schema.ts'
 import { password } from '../helper.ts'
 import type { Call, Person, Whose } from './person.ts'
 
+/** A third user, whose email is always taken. */
+export const STRANGER = 'stranger@example.com'
+
 /** What a step may need, drawn at random. */
 export interface Draw {
   whose: Whose
@@ -34,9 +37,8 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
   },
   async 'POST /register'(me, { whose }) {
     // An email is taken or not: that much is told, whoever has it, and nothing else.
-    const taken = { own: me.email, other: me.other.email, none: '' }[whose]
-    if (taken)
-      await me.ask(409, { method: 'POST', url: '/register', body: { email: taken.toUpperCase(), password } })
+    const email = whose === 'own' ? me.email.toUpperCase() : STRANGER
+    await me.ask(409, { method: 'POST', url: '/register', body: { email, password } })
   },
   async 'POST /login'(me) {
     await me.logIn()
@@ -62,7 +64,7 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
       url: '/me',
       body: { email, current_password: password },
     })
-    if (whose === 'other') return void (await me.ask(409, change(me.other.email)))
+    if (whose === 'other') return void (await me.ask(409, change(STRANGER)))
     const email = `${n}.${me.email}`.slice(-200)
     await me.ask(200, change(email))
     if (email !== me.email) me.events.unshift('email_changed')
