@@ -49,3 +49,22 @@ export async function cloneDatabase(t: Test): Promise<TestDatabase> {
   t.teardown(drop)
   return database
 }
+
+/** An empty database, and an owner of its own who may migrate it: what that changes of itself meets no other test. */
+export async function createEmptyDatabase(t: Test): Promise<Pick<TestDatabase, 'ownerUrl' | 'admin'>> {
+  const superuserUrl = variable('TEST_SUPERUSER_URL')
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const server = postgres(superuserUrl, { max: 1, onnotice: () => {} })
+  await server.unsafe(`create role ${name} login createrole password '${name}'`)
+  await server`grant todo_api, todo_auth to ${server(name)} with admin option`
+  await server`create database ${server(name)} owner ${server(name)}`
+  const admin = postgres(within(superuserUrl, name), { max: 2, onnotice: () => {} })
+  t.teardown(async () => {
+    await admin.end({ timeout: 1 })
+    await server`drop database ${server(name)} with (force)`
+    await server`drop role ${server(name)}`
+    await server.end()
+  })
+  const ownerUrl = Object.assign(new URL(within(superuserUrl, name)), { username: name, password: name }).href
+  return { ownerUrl, admin }
+}

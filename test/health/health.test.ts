@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import t from 'tap'
 import { findFaults } from '../../src/health/check.ts'
-import { cloneDatabase, type TestDatabase } from '../database.ts'
+import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../database.ts'
 import { createApp, problem, setUp } from '../helper.ts'
 
 const { app, database } = await setUp(t)
@@ -92,7 +92,7 @@ t.test('does not take an error of the database for a missing migration', async (
 })
 
 t.test('migrates down and up again with the db: scripts', async (t) => {
-  const { ownerUrl, admin } = await cloneDatabase(t)
+  const { ownerUrl, admin } = await createEmptyDatabase(t)
   const run = promisify(execFile)
   const script = (command: string, env: Record<string, string>) =>
     run(process.execPath, ['--import', 'ts-blank-space/register', 'db/dbmate.ts', command], {
@@ -100,6 +100,8 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
     })
   const applied = () =>
     admin<{ n: number }[]>`select count(*)::int as n from schema_migrations`.then(([row]) => row?.n ?? 0)
+  const env = { ...process.env, DATABASE_URL: ownerUrl }
+  await run(resolveBinary(), ['--no-dump-schema', 'migrate'], { env })
   const total = await applied()
   t.match(
     (await script('status', { MIGRATION_DATABASE_URL: ownerUrl })).stdout,
@@ -108,7 +110,6 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
   await script('rollback', { MIGRATION_DATABASE_URL: ownerUrl })
   t.equal(await applied(), total - 1)
   // The rest without Node, which takes longer to start than the step itself.
-  const env = { ...process.env, DATABASE_URL: ownerUrl }
   while ((await applied()) > 0) await run(resolveBinary(), ['--no-dump-schema', 'rollback'], { env })
   const left = await admin`select relname from pg_class c join pg_namespace n on n.oid = relnamespace
     where relkind = 'r' and nspname !~ '^(pg_|information)'`
