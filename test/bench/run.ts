@@ -1,16 +1,12 @@
 import { cpus } from 'node:os'
-import { type Service, withService } from './service.ts'
+import { interleave, load, median, quantile } from './load.ts'
+import { type Api, type Database, password, startApi, withDatabase } from './service.ts'
 
 // Ratios, each measured side by side in one run: machines are shared and noisy, their absolute figures
 // mean little. Ends with one line per target, and exit code 1 when one is missed.
 
-const password = 'correct horse battery'
 const todos = 20
 let missed = 0
-
-/** The value below which that share of the values lies. */
-const quantile = (values: number[], share: number): number =>
-  [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? Number.NaN
 
 function judge(target: string, reached: boolean, figures: string): void {
   if (!reached) missed++
@@ -20,7 +16,7 @@ function judge(target: string, reached: boolean, figures: string): void {
 const progress = (text: string) => process.stderr.write(`… ${text}\n`)
 
 /** Whether the time of a refused login tells that there is such a user: medians of both, taken in turns. */
-async function enumeration({ ask, time }: Service): Promise<void> {
+async function enumeration({ ask, time }: Api): Promise<void> {
   await ask('POST', '/register', { email: 'known@example.com', password })
   const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] }
   for (let n = 0; n < 205; n++)
@@ -40,10 +36,9 @@ async function enumeration({ ask, time }: Service): Promise<void> {
 }
 
 /** Whether logins, whose hashes take a core, keep others waiting: p99 of GET /todos, quiet and stormy in turns. */
-async function storm({ ask, time }: Service): Promise<void> {
+async function storm({ ask, time, signUp }: Api): Promise<void> {
   const email = 'storm@example.com'
-  await ask('POST', '/register', { email, password })
-  const { access_token: token } = await ask('POST', '/login', { email, password })
+  const token = await signUp(email)
   for (let n = 0; n < todos; n++) await ask('POST', '/todos', { title: `todo ${n}` }, token)
   const list = async (until: () => boolean, times: number[]) => {
     while (!until()) times.push((await time('GET', '/todos', undefined, token)).ms)
@@ -77,9 +72,49 @@ async function storm({ ask, time }: Service): Promise<void> {
   )
 }
 
+/**
+ * What row-level security and its transaction cost: GET /todos as it is, with the bare query of the table's owner
+ * in their place, and with the answer from memory, all behind the same hooks.
+ */
+async function tax(database: Database, api: Api): Promise<void> {
+  const token = await api.signUp('tax@example.com')
+  for (let n = 0; n < 100; n++) await api.ask('POST', '/todos', { title: `todo ${n}` }, token)
+  const others = { bare: await startApi(database, 'bare'), memory: await startApi(database, 'memory') }
+  const list = ({ url }: Api) => load(`${url}/todos?limit=20`, token)
+  const rates = await interleave(5, {
+    api: () => list(api),
+    bare: () => list(others.bare),
+    memory: () => list(others.memory),
+  })
+  await Promise.all([others.bare.stop(), others.memory.stop()])
+  const told = Object.entries(rates).map(
+    ([name, all]) =>
+      `${name} ${median(all).toFixed(0)} (${Math.min(...all).toFixed(0)}–${Math.max(...all).toFixed(0)})`,
+  )
+  const [own = 0, bare = 0, memory = 0] = Object.values(rates).map(median)
+  judge(
+    'GET /todos has at least 0.75 of the throughput of the bare query',
+    own >= 0.75 * bare,
+    `requests/s, median and range of 5: ${told.join(', ')}; ratios ${(own / bare).toFixed(2)} and ${(own / memory).toFixed(2)}`,
+  )
+}
+
+/** Runs a part against an API of its own. */
+const withApi = (env: Record<string, string>, part: (api: Api, database: Database) => Promise<void>) =>
+  withDatabase(async (database) => {
+    const api = await startApi(database, 'api', env)
+    try {
+      await part(api, database)
+    } finally {
+      await api.stop()
+    }
+  })
+
 process.stdout.write(`${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}\n`)
+progress('the price of row-level security')
+await withApi({}, (api, database) => tax(database, api))
 progress('enumeration, at cost 10')
-await withService({ BCRYPT_COST: '10' }, enumeration)
+await withApi({ BCRYPT_COST: '10' }, enumeration)
 progress('storm, at cost 12')
-await withService({ BCRYPT_COST: '12' }, storm)
+await withApi({ BCRYPT_COST: '12' }, storm)
 process.exitCode = missed > 0 ? 1 : 0

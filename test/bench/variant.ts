@@ -1,0 +1,39 @@
+import type { Todo } from '../../src/todos/schema.ts'
+
+// The production build as a process of its own, with its door to the database as it is (`api`), or replaced:
+// by the bare query as the table's owner, without row-level security and transaction (`bare`), or by its answer
+// kept in memory (`memory`). Tells its parent the address.
+
+const from = <Module>(path: string): Promise<Module> =>
+  import(new URL(`../../dist/src/${path}.js`, import.meta.url).href)
+const { buildApp } = await from<typeof import('../../src/app.ts')>('app')
+const { loadConfig } = await from<typeof import('../../src/config.ts')>('config')
+const { createPool } = await from<typeof import('../../src/pool.ts')>('pool')
+
+const mode = process.argv[2]
+const config = loadConfig(process.env)
+const app = await buildApp(config)
+
+if (mode !== 'api') {
+  const pool = createPool({ url: `${process.env.OWNER_URL}`, max: config.DATABASE_POOL_SIZE, prepare: true })
+  const bare = (user: string) =>
+    pool.borrow(
+      ({ sql }) => sql<Todo[]>`
+        select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
+        from todos
+        where user_id = ${user}
+        order by id desc
+        limit ${21} offset ${0}`,
+    )
+  const answers = new Map<string, Promise<unknown>>()
+  const remembered = (user: string) => {
+    const answer = answers.get(user) ?? bare(user)
+    answers.set(user, answer)
+    return answer
+  }
+  app.database.withUser = async ({ user_id }) =>
+    (mode === 'bare' ? bare(user_id) : remembered(user_id)) as never
+}
+await app.listen({ port: 0, host: '127.0.0.1' })
+process.send?.(app.listeningOrigin)
+process.on('SIGTERM', () => process.exit())
