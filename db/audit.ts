@@ -72,10 +72,18 @@ with recursive asked as (
  * Reads the catalogue: what each table is guarded by, and all that would let the roles around row-level
  * security. Any role may run it, for the catalogue is open to all.
  * @returns the tables, and the findings: none when all is well
+ * @throws Error when a role or a schema does not exist, of which nothing would be found
  */
 export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: AuditOptions) {
   const parameters = [schemas ? [...schemas] : null, [...roles], column]
   const ask = <Row>(query: string) => sql.unsafe<Row[] & object[]>(`${base} ${query}`, parameters as never[])
+  const [unknown] = await ask<{ name: string }>(`
+    select format('role %s', role) as name from asked, unnest(asked.roles) role
+    where role not in (select rolname from pg_catalog.pg_roles)
+    union all
+    select format('schema %s', schema) from asked, unnest(asked.schemas) schema
+    where schema not in (select name from schemas)`)
+  if (unknown) throw new Error(`There is no ${unknown.name} to look into.`)
   const tables = await ask<AuditedTable>(`
     select t.name,
            case when t.relrowsecurity and t.relforcerowsecurity then 'forced' when t.relrowsecurity then 'enabled' else 'off' end as rls,

@@ -8,7 +8,7 @@ Looks into the database of MIGRATION_DATABASE_URL or DATABASE_URL, or the runnin
   --role    the role that the application logs in with; that of DATABASE_URL when left out
   --schema  a schema to look into; all when left out
   --column  the column that says whose a row is; user_id when left out
-Exit code 1 when there is a finding.`
+Exit code 1 when there is a finding, 2 when it could not look.`
 
 const { values } = parseArgs({
   options: {

@@ -136,14 +136,18 @@ t.test('is a command: a table, the findings, and an exit code', async (t) => {
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     )
   const urls = { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: database.ownerUrl }
-  const [clean, owner, help, none] = await Promise.all([
+  const [clean, owner, help, none, role, schema] = await Promise.all([
     run(['--schema', 'public', '--schema', 'identity'], urls),
     run(['--column', 'user_id', '--schema', 'public'], { MIGRATION_DATABASE_URL: database.ownerUrl }),
     run(['--help'], {}),
     run([], {}),
+    run(['--role', 'mistyped'], urls),
+    run(['--schema', 'public', '--schema', 'pubic'], urls),
   ])
   t.match(clean, { code: 0, stdout: /public\.todos .*'forced'.*'delete insert.*No findings/s })
   t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
   t.match(help, { code: 0, stdout: /--role/ })
   t.match(none, { code: 2, stderr: /There is no database to look into/ })
+  t.match(role, { code: 2, stdout: '', stderr: 'There is no role mistyped to look into.' })
+  t.match(schema, { code: 2, stdout: '', stderr: 'There is no schema pubic to look into.' })
 })
