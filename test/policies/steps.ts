@@ -22,10 +22,16 @@ const idsOf = (answer: LightMyRequestResponse) => answer.json().data.map(({ id }
 const page = (limit: number, { length }: unknown[]) => ({ limit, offset: 0, has_more: length > limit })
 const get = (url: string): Call => ({ method: 'GET', url })
 
-/** Deletes things by id. */
+/** Deletes one thing by its id, and then does what follows from that. */
 const remove =
-  (url: string) =>
-  (id: string): Call => ({ method: 'DELETE', url: `${url}/${id}` })
+  (things: 'sessions' | 'tokens' | 'todos', url: string, then: (me: Person, id: string) => unknown) =>
+  async (me: Person, { whose, n }: Draw): Promise<void> => {
+    const call = (id: string): Call => ({ method: 'DELETE', url: `${url}/${id}` })
+    const id = me.own(things, whose, n)
+    if (!id) return me.cannotFind(things, n, call)
+    await me.ask(204, call(id))
+    await then(me, id)
+  }
 
 /** Every endpoint, and what it must answer. */
 export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = {
@@ -89,13 +95,7 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     const { id } = answer.json().data.find(({ current }: { current: boolean }) => current)
     equal(id, me.current)
   },
-  async 'DELETE /me/sessions/{id}'(me, { whose, n }) {
-    const call = remove('/me/sessions')
-    const id = me.own('sessions', whose, n)
-    if (!id) return me.cannotFind('sessions', n, call)
-    await me.ask(204, call(id))
-    await me.leave([id])
-  },
+  'DELETE /me/sessions/{id}': remove('sessions', '/me/sessions', (me, id) => me.leave([id])),
   async 'GET /me/events'(me) {
     const events = (await me.ask(200, get('/me/events?limit=100'))).json().data
     deepEqual(
@@ -115,14 +115,10 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     me.tokens.set(answer.json().id, answer.json().token)
     me.events.unshift('token_created')
   },
-  async 'DELETE /tokens/{id}'(me, { whose, n }) {
-    const call = remove('/tokens')
-    const id = me.own('tokens', whose, n)
-    if (!id) return me.cannotFind('tokens', n, call)
-    await me.ask(204, call(id))
+  'DELETE /tokens/{id}': remove('tokens', '/tokens', (me, id) => {
     me.tokens.delete(id)
     me.events.unshift('token_revoked')
-  },
+  }),
   async 'GET /todos'(me) {
     const { data, total, next_cursor, ...rest } = (
       await me.ask(200, get('/todos?limit=2&count=exact'))
@@ -188,13 +184,7 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
       me.todos.set(todo.id, todo)
     })
   },
-  async 'DELETE /todos/{id}'(me, { whose, n }) {
-    const call = remove('/todos')
-    const id = me.own('todos', whose, n)
-    if (!id) return me.cannotFind('todos', n, call)
-    await me.ask(204, call(id))
-    me.todos.delete(id)
-  },
+  'DELETE /todos/{id}': remove('todos', '/todos', (me, id) => me.todos.delete(id)),
   async 'DELETE /todos'(me, { completed }) {
     const gone = [...me.todos.values()].filter((todo) => todo.completed === completed)
     const answer = await me.ask(200, { method: 'DELETE', url: `/todos?completed=${completed}` })
