@@ -5,7 +5,8 @@ import { cloneDatabase } from '../database.ts'
 import { findProgram, needs } from '../programs.ts'
 import { isShownAs, readBlocks } from './markdown.ts'
 
-// Runs every command of db/README.md at psql, and holds what it answers against what is written there.
+// Runs every command of db/README.md at psql, and holds what it answers against what is written there. How to
+// get there is run by test/boot/embedded.test.ts.
 
 /** A new command; or with `-` or `(` its next line. */
 const PROMPT = /^todo([=(-])[*!]?> /
@@ -57,4 +58,19 @@ t.test('psql answers what db/README.md says', needs('psql'), async (t) => {
       t.ok(isShownAs(said.trim(), shown.trim()), command, { said, shown })
     }
   }
+})
+
+t.test('the SQL of db/README.md is accepted', async (t) => {
+  const { admin, url } = await cloneDatabase(t)
+  const blocks = readBlocks('db/README.md').filter(({ language }) => language === 'sql')
+  t.ok(blocks.length > 0)
+  for (const { text } of blocks)
+    await t.rejects(
+      admin.begin(async (transaction) => {
+        // A test may log in as another role than the embedded database's.
+        await transaction.unsafe(text.replaceAll('todo_login', new URL(url).username))
+        throw new Error('accepted')
+      }),
+      { message: 'accepted' },
+    )
 })
