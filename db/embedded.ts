@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import postgres from 'postgres'
 import { startCluster } from './cluster.ts'
+import { lockTimeout } from './environment.ts'
 
 const run = promisify(execFile)
 /** The package, wherever this module was compiled to. */
@@ -109,7 +110,9 @@ export async function provision(
 export async function migrate(url: string): Promise<void> {
   const options = ['--migrations-dir', join(root, 'db/migrations'), '--no-dump-schema']
   // Not as an argument, which others could see in the process list.
-  await run(resolveBinary(), [...options, 'migrate'], { env: { ...process.env, DATABASE_URL: url } })
+  await run(resolveBinary(), [...options, 'migrate'], {
+    env: { ...lockTimeout, ...process.env, DATABASE_URL: url },
+  })
 }
 
 /** Makes this process the holder of the folder, and returns how to let go of it. */
