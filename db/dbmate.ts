@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { resolveBinary } from 'dbmate'
-import { loadEnvironment, lockTimeout } from './environment.ts'
+import { loadEnvironment } from './environment.ts'
+import { lockTimeout } from './lock-timeout.ts'
 
 // dbmate as the owner of the schema: of MIGRATION_DATABASE_URL in the environment or in .env, or else of
 // the running embedded database. The URL is never an argument, which others could see in the process list.

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import postgres from 'postgres'
 import { startCluster } from './cluster.ts'
-import { lockTimeout } from './environment.ts'
+import { lockTimeout } from './lock-timeout.ts'
 
 const run = promisify(execFile)
 /** The package, wherever this module was compiled to. */

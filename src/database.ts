@@ -38,8 +38,10 @@ export function createDatabase(options: PoolOptions): Database {
   const pool = createPool(options)
   const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
     pool.borrow((connection) => {
-      const { tx, revoke } = openTx(connection)
-      return attempt(run, tx).finally(revoke)
+      const { tx, flush, revoke } = openTx(connection)
+      const work = attempt(run, tx)
+      flush()
+      return work.finally(revoke)
     })
 
   const noting = new Set<string>()
@@ -69,18 +71,25 @@ async function asUser<T>(
   noteUse: (credential: Credential) => void,
 ): Promise<T> {
   const { user_id, session_id, token_hash, scopes: needed = [] } = credential
-  const { tx, isLast, revoke } = openTx(connection)
+  const { tx, flush, end, isLast, revoke } = openTx(connection)
   try {
     const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
     const authenticated = tx<{ scopes: Scope[] | null; stale: boolean | null }>`
       select scopes, stale from app.authenticate(${user_id}, ${session_id}, ${token_hash ?? null})`
     const work = attempt(run, tx)
-    const commit = isLast(work) ? tx`commit` : undefined
+    const committed = isLast(work) ? end('commit') : undefined
+    committed?.catch(() => {})
+    flush()
+    // A statement that fails takes with it all that were sent together with it after it, the commit too.
+    const rollBack = async (reason: unknown) => {
+      await end('rollback')
+      throw reason
+    }
 
     // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
     const outcomes = await Promise.allSettled([begin, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    const end = await (commit ?? (failed ? tx`rollback` : tx`commit`))
+    const tag = await (failed ? end('rollback') : (committed ?? end('commit')).catch(rollBack))
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without
     // the scope has been sent by now, and refused by the policies.
     if (outcomes[1].status === 'fulfilled') {
@@ -92,7 +101,7 @@ async function asUser<T>(
     if (failed) throw failed.reason
     // The commit of a failed transaction is a rollback (PostgreSQL manual, COMMIT): nothing that a
     // statement undid, whose failure the work did not look at, is ever told as done.
-    if (end.command !== 'COMMIT') throw new Error('The transaction was rolled back')
+    if (tag !== 'COMMIT') throw new Error('The transaction was rolled back')
     return await work
   } finally {
     revoke()

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
-import postgres from 'postgres'
+import { DatabaseError } from 'pg'
 import type { Problem, Scope } from './schema.ts'
 
 const problems = {
@@ -108,12 +108,12 @@ const constraints: Record<string, () => ApiError> = {
 }
 
 /** From SQLSTATE (PostgreSQL manual, appendix A) to the client's error; undefined when it is our fault. */
-function fromDatabase(error: postgres.PostgresError): ApiError | undefined {
-  const known = error.constraint_name && constraints[error.constraint_name]
+function fromDatabase(error: DatabaseError): ApiError | undefined {
+  const known = error.constraint && constraints[error.constraint]
   if (known) return known()
   if (error.code === '42501') return insufficientScope()
   // Serialization failure, deadlock, lock not available; out of resources, operator's intervention (a timeout, too).
-  return /^(40|55P03|53|57)/.test(error.code) ? unavailable() : undefined
+  return /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
 }
 
 const frameworkErrors: Record<string, ProblemCode> = {
@@ -151,7 +151,7 @@ function fromValidation(context: string, validation: FastifySchemaValidationErro
 /** What the client is told of an error. Never anything of Postgres or of the stack. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof postgres.PostgresError) return fromDatabase(error) ?? new ApiError('internal')
+  if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal')
   const { code, validation, validationContext, statusCode } = error as FastifyError
   if (validation) return fromValidation(String(validationContext), validation)
   const known = frameworkErrors[code]

@@ -1,6 +1,7 @@
-import { connect as connectSocket, type Socket } from 'node:net'
-import postgres from 'postgres'
+import { Socket } from 'node:net'
+import { Client } from 'pg'
 import { overloaded, unavailable } from './errors.ts'
+import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
 
 export interface PoolOptions {
   url: string
@@ -21,8 +22,9 @@ const defaultTimeouts = {
 }
 
 export interface Connection {
-  sql: postgres.ReservedSql
   alive: boolean
+  /** Sends statements together, after those that are on their way; the results are theirs to tell. */
+  send(statements: readonly Statement[]): void
   /** Ends the transaction that is using the connection, when the connection is lost. */
   onLost: ((reason: unknown) => void) | undefined
   destroy(): void
@@ -40,17 +42,18 @@ export interface Pool {
 }
 
 const ignore = () => {}
-/** The server sends timestamps as text; the API sends the same text on in RFC 3339 form, never through a Date. */
-const timestamp = {
-  to: 1184,
-  from: [1184],
-  serialize: String,
-  parse: (text: string) => text.replace(' ', 'T').replace('+00', 'Z'),
+
+/** What pg has no option for. Unlike `options`, PgBouncer keeps these two apart for each of its clients. */
+class UtcClient extends Client {
+  getStartupConf() {
+    // @ts-expect-error its types do not have it
+    return { ...super.getStartupConf(), TimeZone: 'UTC', DateStyle: 'ISO' }
+  }
 }
 
 /**
- * A pool of connections. Each is one postgres.js client that is thrown away with its connection, so
- * that nothing meant for one transaction can ever reach another connection.
+ * A pool of connections. Each is one client of pg that is thrown away with its connection, so that nothing
+ * meant for one transaction can ever reach another connection.
  */
 export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
   const limits = { ...defaultTimeouts, ...timeouts }
@@ -62,51 +65,44 @@ export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
   let onDrained = ignore
 
   async function connect(): Promise<Connection> {
-    let socket: Socket | undefined
+    // Our own, because only then can a connection be cut that the server no longer answers on.
+    const socket = new Socket()
+    const client = new UtcClient({
+      connectionString: url,
+      connectionTimeoutMillis: limits.connect,
+      application_name: 'todo-api',
+      statement_timeout: limits.statement,
+      lock_timeout: limits.lock,
+      idle_in_transaction_session_timeout: limits.idle,
+      stream: () => socket,
+    })
+    const prepared: PreparedStatements | undefined = prepare ? new Map() : undefined
+    let queued: Statement[] = []
+    let busy = false
+    const sendQueued = () => {
+      busy = queued.length > 0
+      if (busy) client.query(new Pipeline(queued, prepared, sendQueued))
+      queued = []
+    }
     const connection: Connection = {
-      sql: undefined as never,
       alive: true,
       onLost: undefined,
+      send(statements) {
+        queued.push(...statements)
+        if (!busy) sendQueued()
+      },
       destroy() {
         connection.alive = false
         open.delete(connection)
         if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
-        socket?.destroy()
-        client.end({ timeout: 0 }).catch(ignore)
+        socket.destroy()
         connection.onLost?.(unavailable())
       },
     }
-    const options = {
-      max: 1,
-      prepare,
-      types: { timestamp },
-      max_lifetime: null,
-      connect_timeout: limits.connect / 1000,
-      onnotice: ignore,
-      onclose: connection.destroy,
-      // Our own socket, because only then can a connection be cut that the server no longer answers on.
-      socket: ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
-        if (!connection.alive) throw new Error('The connection was given up')
-        socket = path
-          ? connectSocket(path)
-          : connectSocket({ host: host[0] as string, port: port[0] as number })
-        // Before postgres.js hears of it: whoever waits must find the connection dead, not usable.
-        socket.on('error', connection.destroy)
-        return Object.assign(socket.setNoDelay(), { host: host[0] })
-      },
-      connection: {
-        application_name: 'todo-api',
-        TimeZone: 'UTC',
-        DateStyle: 'ISO',
-        statement_timeout: limits.statement,
-        lock_timeout: limits.lock,
-        idle_in_transaction_session_timeout: limits.idle,
-      },
-    }
-    const client = postgres(url, options)
+    client.on('error', connection.destroy)
     open.add(connection)
     try {
-      connection.sql = await client.reserve()
+      await client.connect()
       return connection
     } catch {
       connection.destroy()

@@ -1,59 +1,87 @@
-import postgres from 'postgres'
 import { unavailable } from './errors.ts'
+import { Statement, type Value } from './pipeline.ts'
 import type { Connection } from './pool.ts'
 
 declare const brand: unique symbol
 /**
- * The only way to send SQL: a tagged template that sends its statement at once, parameters bound.
- * It exists inside `withUser` (or `withoutUser`) and throws once that has ended.
+ * The only way to send SQL: a tagged template, parameters bound. What is asked for without waiting in between
+ * travels together. It exists inside `withUser` (or `withoutUser`) and throws once that has ended.
  */
 export interface Tx {
   <Row extends object>(
     strings: TemplateStringsArray,
-    ...values: readonly Value[]
-  ): Promise<postgres.RowList<Row[]>>
+    ...values: readonly (Value | Fragment)[]
+  ): Promise<Row[]>
   readonly [brand]: true
 }
-type Value = string | number | boolean | null | Date | readonly string[] | object
 
 /** A piece of SQL to be put into a statement, with its own values; made by {@link fragment} alone. */
 class Fragment {
   readonly strings: TemplateStringsArray
-  readonly values: readonly Value[]
-  constructor(strings: TemplateStringsArray, values: readonly Value[]) {
+  readonly values: readonly (Value | Fragment)[]
+  constructor(strings: TemplateStringsArray, values: readonly (Value | Fragment)[]) {
     this.strings = strings
     this.values = values
   }
 }
 /** A tagged template, so that no text from outside can ever become SQL. */
-export const fragment = (strings: TemplateStringsArray, ...values: readonly Value[]) =>
+export const fragment = (strings: TemplateStringsArray, ...values: readonly (Value | Fragment)[]) =>
   new Fragment(strings, values)
 export type { Fragment }
 
-/** A handle for one transaction on a connection, and how to take it away when that has ended. */
+/** A handle for one transaction on a connection, how to end it, and how to take the handle away. */
 export function openTx(connection: Connection) {
   let ended = false
+  let first = true
+  let pending: Statement[] = []
   let last: Promise<unknown> | undefined
-  const tx = (strings: TemplateStringsArray, ...values: readonly Value[]) => {
-    if (ended) throw new Error('This transaction has ended')
+  /** Sends what has been asked for so far. */
+  const flush = () => {
+    first = false
+    if (pending.length > 0) connection.send(pending)
+    pending = []
+  }
+  const add = (statement: Statement) => {
     if (!connection.alive) throw unavailable()
-    const statement = nest(connection.sql, strings, values).execute()
-    // Only an error that the server sent leaves the two sides in step. After any other nobody knows
-    // which answer belongs to which statement, so the connection is given up.
-    statement.catch((error) => error instanceof postgres.PostgresError || connection.destroy())
-    last = statement
+    // After the first flight, which its sender sends: when nothing more can follow in this turn of the event loop.
+    if (!first && pending.length === 0) setImmediate(flush)
+    pending.push(statement)
+    last = statement.result
     return statement
   }
-  const revoke = () => {
-    ended = true
+  const tx = (strings: TemplateStringsArray, ...nested: readonly (Value | Fragment)[]) => {
+    if (ended) throw new Error('This transaction has ended')
+    const values: Value[] = []
+    return add(new Statement(compose(strings, nested, values), values)).result
   }
-  return { tx: tx as unknown as Tx, isLast: (promise: unknown) => promise === last, revoke }
+  return {
+    tx: tx as unknown as Tx,
+    flush,
+    /** @returns what the server made of it: the commit of a failed transaction is a rollback */
+    async end(command: 'commit' | 'rollback'): Promise<string> {
+      const statement = add(new Statement(command, []))
+      flush()
+      await statement.result
+      return statement.tag
+    },
+    isLast: (promise: unknown) => promise === last,
+    revoke() {
+      ended = true
+    },
+  }
 }
 
-/** A statement, not sent yet, in which each fragment takes its place. */
-function nest(sql: Connection['sql'], strings: TemplateStringsArray, values: readonly Value[]) {
-  const parameters = values.map((value): unknown =>
-    value instanceof Fragment ? nest(sql, value.strings, value.values) : value,
-  )
-  return sql(strings, ...(parameters as never[]))
+/** The text of a statement in which each fragment takes its place; its values go to the end of the list. */
+function compose(
+  strings: TemplateStringsArray,
+  nested: readonly (Value | Fragment)[],
+  values: Value[],
+): string {
+  let text = strings[0] as string
+  nested.forEach((value, index) => {
+    text +=
+      value instanceof Fragment ? compose(value.strings, value.values, values) : `$${values.push(value)}`
+    text += strings[index + 1]
+  })
+  return text
 }

@@ -44,7 +44,7 @@ t.test('lets a plugin know no room', async (t) => {
 t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
   for (const { path, text, imports } of sources.filter(({ name }) => name === 'routes.ts')) {
     t.notMatch(text, /\b(select|insert into|update|delete from|begin|commit)\b[^'"]*`/, path)
-    t.notOk(imports.includes('postgres'), path)
+    t.notOk(imports.includes('pg'), path)
   }
   for (const { path, imports } of sources.filter(({ name }) => sql.includes(name)))
     for (const name of imports) t.match(name, /^src\/(tx|schema|entity-tags|\w+\/schema)\.ts$/, path)

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import postgres from 'postgres'
+import { DatabaseError } from 'pg'
 import type { Database } from '../database.ts'
 import { found } from '../errors.ts'
 import { findRoleFaults, getSchemaVersion } from './sql.ts'
@@ -24,7 +24,7 @@ export async function findFaults(database: Database): Promise<string[]> {
   try {
     if (found(await database.withoutUser(getSchemaVersion)).version >= newest) return []
   } catch (error) {
-    if (!(error instanceof postgres.PostgresError && unmigrated.includes(error.code))) throw error
+    if (!(error instanceof DatabaseError && unmigrated.includes(`${error.code}`))) throw error
   }
   return [`The migration ${newest} has not been applied: run npm run db:migrate.`]
 }

@@ -83,7 +83,7 @@ const claimKey = (tx: Tx, key: string, fingerprint: Buffer) => tx<{ key: string 
   returning key`
 
 const keepResult = (tx: Tx, key: string, rows: readonly object[]) =>
-  tx`update idempotency_keys set result = ${rows}::jsonb where key = ${key}`
+  tx`update idempotency_keys set result = ${JSON.stringify(rows)}::jsonb where key = ${key}`
 
 const findResult = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: object[] }>`
   select fingerprint, result from idempotency_keys where key = ${key} and expires_at >= now()`

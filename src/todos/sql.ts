@@ -12,7 +12,7 @@ export const getTodo = (tx: Tx, id: string) => tx<Todo>`
 export const createTodo = (tx: Tx, id: string, todo: NewTodo) => tx<Todo>`
   insert into todos (id, title, notes, completed, completed_at, due_at, priority, tags, position)
   select ${id}, title, notes, completed, case when completed then now() end, due_at, priority, tags, position
-  from jsonb_to_record(${{ completed: false, priority: 0, tags: [], position: 0, ...todo }}::jsonb) as new (
+  from jsonb_to_record(${JSON.stringify({ completed: false, priority: 0, tags: [], position: 0, ...todo })}::jsonb) as new (
     title text, notes text, completed boolean, due_at timestamptz, priority smallint, tags text[], position integer)
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
@@ -33,7 +33,7 @@ export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, precondition: P
            new.due_at, new.priority, new.tags, new.position,
            todos.version + (patch <> '{}')::integer,
            case when patch = '{}' then todos.updated_at else now() end
-    from (select ${patch}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
+    from (select ${JSON.stringify(patch)}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
   where id = ${id} and ${isMet(precondition)}
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 

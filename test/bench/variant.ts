@@ -8,17 +8,21 @@ const from = <Module>(path: string): Promise<Module> =>
   import(new URL(`../../dist/src/${path}.js`, import.meta.url).href)
 const { buildApp } = await from<typeof import('../../src/app.ts')>('app')
 const { loadConfig } = await from<typeof import('../../src/config.ts')>('config')
-const { createPool } = await from<typeof import('../../src/pool.ts')>('pool')
+const { createDatabase } = await from<typeof import('../../src/database.ts')>('database')
 
 const mode = process.argv[2]
 const config = loadConfig(process.env)
 const app = await buildApp(config)
 
 if (mode !== 'api') {
-  const pool = createPool({ url: `${process.env.OWNER_URL}`, max: config.DATABASE_POOL_SIZE, prepare: true })
+  const { withoutUser } = createDatabase({
+    url: `${process.env.OWNER_URL}`,
+    max: config.DATABASE_POOL_SIZE,
+    prepare: true,
+  })
   const bare = (user: string) =>
-    pool.borrow(
-      ({ sql }) => sql<Todo[]>`
+    withoutUser(
+      (tx) => tx<Todo>`
         select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
         from todos
         where user_id = ${user}

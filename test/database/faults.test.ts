@@ -51,6 +51,37 @@ t.test('rolls back when a statement fails, sent together or awaited', async (t) 
   await leavesNothing(t, opened)
 })
 
+t.test('never tells as done what a failure undid that the work did not look at', async (t) => {
+  const opened = open()
+  const insert = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'undone')`
+  const looksAway = async (tx: Tx) => {
+    await insert(tx)
+    await tx`select 1 / 0`.catch(() => {})
+  }
+  await t.rejects(opened.withUser(credential, 'read write', looksAway), {
+    message: 'The transaction was rolled back',
+  })
+  const goesOn = async (tx: Tx) => {
+    await insert(tx)
+    tx`select 1 / 0`
+  }
+  await t.rejects(opened.withUser(credential, 'read write', goesOn), { code: '22012' })
+  await leavesNothing(t, opened)
+})
+
+t.test('parses a statement anew when its table has changed', async (t) => {
+  const opened = open()
+  await database.admin`create table public.changing (x int)`
+  await database.admin`grant select on public.changing to public`
+  const read = () => opened.withoutUser((tx) => tx`select * from public.changing`)
+  t.same(await read(), [])
+  await database.admin`alter table public.changing alter x type text`
+  await database.admin`insert into public.changing values ('text')`
+  await t.rejects(read(), { code: '0A000' })
+  t.same(await read(), [{ x: 'text' }])
+  await database.admin`drop table public.changing`
+})
+
 t.test('rolls back when the work throws, at once or later', async (t) => {
   const opened = open()
   const atOnce = (): Promise<never> => {
@@ -233,7 +264,9 @@ t.test('waits for work under way before it closes, then takes no more', async (t
 t.test('does not let a value that cannot be bound put the connection out of step', async (t) => {
   const opened = open()
   const bind = (tx: Tx) => tx`select ${undefined as never}::text`
-  await t.rejects(opened.withUser(credential, 'read only', bind), { code: 'unavailable' })
+  await t.rejects(opened.withUser(credential, 'read only', bind), {
+    message: 'A parameter cannot be of type undefined',
+  })
   await leavesNothing(t, opened)
 })
 
