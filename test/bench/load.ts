@@ -4,19 +4,46 @@ import autocannon from 'autocannon'
 export const quantile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? Number.NaN
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
+export const tell = (values: readonly number[], digits = 0): string =>
+  `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`
 
-/** Asks for one path again and again, and throws when an answer is not a success. @returns requests a second */
-export async function load(url: string, token: string, seconds = 2): Promise<number> {
-  const headers = { authorization: `Bearer ${token}` }
-  const result = await autocannon({ url, connections: 16, duration: seconds, headers })
+export interface Request {
+  url: string
+  token: string
+  method?: 'GET' | 'POST'
+  body?: object
+  /** Sends an Idempotency-Key, a new one each time. */
+  once?: boolean
+}
+/**
+ * Sends a request again and again, and throws when an answer is not a success.
+ * @param options autocannon's: connections, and either a duration in seconds or an amount of requests
+ * @returns requests a second
+ */
+export async function load(
+  { url, token, method = 'GET', body, once = false }: Request,
+  options: { connections: number; duration?: number; amount?: number } = { connections: 16, duration: 2 },
+): Promise<number> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(body && { 'content-type': 'application/json' }),
+    ...(once && { 'idempotency-key': '[<id>]' }),
+  }
+  const text = body && JSON.stringify(body)
+  const result = await autocannon({
+    url,
+    method,
+    headers,
+    idReplacement: once,
+    ...(text && { body: text }),
+    ...options,
+  })
   if (result.non2xx + result.errors > 0) throw new Error(`${url}: ${result.non2xx + result.errors} failed`)
   return result['2xx'] / result.duration
 }
 
-export interface Rounds {
-  /** Requests a second, by variant: one figure a round. */
-  [variant: string]: number[]
-}
+/** Figures by variant: one a round. */
+export type Rounds = Record<string, number[]>
 /** Measures variants in turns, A B C A B C, after one turn to warm up, so that all meet the same noise. */
 export async function interleave(
   rounds: number,

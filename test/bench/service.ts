@@ -9,12 +9,16 @@ export const password = 'correct horse battery'
 const PROGRAM = ['--import', 'ts-blank-space/register', 'test/bench/variant.ts']
 
 export interface Database extends Pick<Embedded, 'databaseUrl'> {
-  /** Of the owner, whom row-level security does not bind here. */
+  /** Of the owner of the tables. */
   ownerUrl: string
+  /** Of the superuser, whom no policy binds. */
   admin: postgres.Sql
+  /** A copy, made while nobody uses the original. */
+  clone(name: string): Promise<Database>
 }
+
 /** How the API's processes run: limits off, logs on and thrown away. */
-const environment = ({ databaseUrl, ownerUrl }: Database) => ({
+export const environment = ({ databaseUrl, ownerUrl }: Pick<Database, 'databaseUrl' | 'ownerUrl'>) => ({
   ...process.env,
   DATABASE_URL: databaseUrl,
   OWNER_URL: ownerUrl,
@@ -37,13 +41,27 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
     'max_wal_size=4GB',
     'max_connections=200',
   ])
-  const url = Object.assign(new URL(embedded.superuserUrl), { pathname: '/todo' }).href
-  const admin = postgres(url, { max: 1, onnotice: () => {} })
+  const within = (url: string, name: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href
+  const opened: postgres.Sql[] = []
+  const open = (name: string): Database => {
+    const admin = postgres(within(embedded.superuserUrl, name), { max: 1, onnotice: () => {} })
+    opened.push(admin)
+    return {
+      databaseUrl: within(embedded.databaseUrl, name),
+      ownerUrl: within(embedded.migrationUrl, name),
+      admin,
+      async clone(copy) {
+        const server = open('postgres').admin
+        await server`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`
+        await server`create database ${server(copy)} template ${server(name)}`
+        return open(copy)
+      },
+    }
+  }
   try {
-    await admin`alter table todos no force row level security`
-    return await work({ databaseUrl: embedded.databaseUrl, ownerUrl: embedded.migrationUrl, admin })
+    return await work(open('todo'))
   } finally {
-    await admin.end()
+    await Promise.all(opened.map((sql) => sql.end({ timeout: 1 })))
     await embedded.stop()
     rmSync(folder, { recursive: true })
   }
@@ -62,7 +80,7 @@ export interface Api {
 
 /** Starts the production build; see variant.ts for the modes. */
 export async function startApi(
-  database: Database,
+  database: Pick<Database, 'databaseUrl' | 'ownerUrl'>,
   mode: 'api' | 'bare' | 'memory' = 'api',
   env: Record<string, string> = {},
 ): Promise<Api> {

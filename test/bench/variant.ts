@@ -1,14 +1,13 @@
 import type { Todo } from '../../src/todos/schema.ts'
+import { importBuild } from './build.ts'
 
 // The production build as a process of its own, with its door to the database as it is (`api`), or replaced:
 // by the bare query as the table's owner, without row-level security and transaction (`bare`), or by its answer
 // kept in memory (`memory`). Tells its parent the address.
 
-const from = <Module>(path: string): Promise<Module> =>
-  import(new URL(`../../dist/src/${path}.js`, import.meta.url).href)
-const { buildApp } = await from<typeof import('../../src/app.ts')>('app')
-const { loadConfig } = await from<typeof import('../../src/config.ts')>('config')
-const { createDatabase } = await from<typeof import('../../src/database.ts')>('database')
+const { buildApp } = await importBuild<typeof import('../../src/app.ts')>('app')
+const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('config')
+const { createDatabase } = await importBuild<typeof import('../../src/database.ts')>('database')
 
 const mode = process.argv[2]
 const config = loadConfig(process.env)

@@ -1,0 +1,95 @@
+import { interleave, load, median, type Rounds } from './load.ts'
+import { chart, judge, progress } from './report.ts'
+import { type Api, type Database, startApi } from './service.ts'
+
+const SIZES = { '10²': 100, '10⁴': 10_000, '10⁶': 1_000_000 }
+const MANY_USERS = 100_000
+const PAGE = 5000
+
+/** Todos of one user, made at once; twenty of them have the word needle. */
+const makeTodos = ({ admin }: Database, email: string, count: number) => admin`
+  insert into todos (user_id, id, title)
+  select u.id, uuidv7(make_interval(secs => n - ${count})), 'todo ' || n || case when n % ${count / 20} = 0 then ' needle' else '' end
+  from users u, generate_series(1, ${count}) n
+  where u.email = ${email}`
+
+async function fill(database: Database): Promise<void> {
+  const { admin } = database
+  await admin`
+    insert into users (id, email)
+    select gen_random_uuid(), 'user' || n || '@example.com' from generate_series(1, ${MANY_USERS}) n`
+  await admin`
+    insert into todos (user_id, id, title)
+    select id, gen_random_uuid(), 'todo of ' || email from users where email like 'user%'`
+}
+
+/** The cursor of a later page, found by walking there. */
+async function walk({ ask }: Api, token: string): Promise<string> {
+  let cursor = ''
+  for (let seen = 0; seen < (PAGE - 1) * 20; seen += 100) {
+    const from = cursor && `&cursor=${cursor}`
+    cursor = `${(await ask('GET', `/todos?limit=100${from}`, undefined, token)).next_cursor}`
+  }
+  return cursor
+}
+
+const rate =
+  ({ url }: Api, token: string) =>
+  (path: string, body?: object) => {
+    const request = { url: url + path, token, ...(body && { method: 'POST' as const, body }) }
+    return () => load(request, { connections: 2, amount: 200 })
+  }
+
+/** Whether it matters how many todos a user has, and how many users there are. */
+export async function measureGrowth(database: Database): Promise<void> {
+  progress(`growth: filling the database`)
+  const small = await database.clone('small')
+  // Made anew at the end, which is faster by far than row by row.
+  const [index] = await database.admin<{ indexdef: string }[]>`
+    select indexdef from pg_indexes where indexname = 'todos_search_idx'`
+  await database.admin`drop index todos_search_idx`
+  const api = await startApi(database)
+  const users: Record<string, ReturnType<typeof rate>> = {}
+  let last = ''
+  for (const [name, count] of Object.entries(SIZES)) {
+    const email = `${count}@example.com`
+    last = await api.signUp(email)
+    users[name] = rate(api, last)
+    await makeTodos(database, email, count)
+  }
+  await fill(database)
+  await database.admin.unsafe(`${index?.indexdef}`)
+  await database.admin`vacuum analyze`
+  progress('growth: measuring')
+  const cursor = await walk(api, last)
+  const many = users['10⁶'] as ReturnType<typeof rate>
+  const variants: Record<string, () => Promise<number>> = {}
+  for (const [name, request] of Object.entries(users)) {
+    variants[`page 1 of ${name} todos`] = request('/todos')
+    variants[`q in ${name} todos`] = request('/todos?q=needle')
+    variants[`POST to ${name} todos`] = request('/todos', { title: 'one more' })
+  }
+  variants[`page ${PAGE} of 10⁶ todos`] = many(`/todos?cursor=${cursor}`)
+  const lonely = await startApi(small)
+  const token = await lonely.signUp('100@example.com')
+  await makeTodos(small, '100@example.com', 100)
+  await small.admin`vacuum analyze`
+  variants['page 1, few users'] = rate(lonely, token)('/todos')
+  const rates = await interleave(7, variants)
+  await Promise.all([api.stop(), lonely.stop()])
+  const ms: Rounds = {}
+  for (const [name, all] of Object.entries(rates)) ms[name] = all.map((perSecond) => 2000 / perSecond)
+  chart('growth', 'Milliseconds a request, two at a time', ms)
+  const compare = (target: string, slow: string, fast: string) => {
+    const [a = [], b = []] = [ms[slow], ms[fast]]
+    const ratio = median(a) / median(b)
+    judge(
+      `${target} takes at most 1.3 times as long`,
+      ratio <= 1.3,
+      `${ratio.toFixed(2)}: ${median(a).toFixed(2)} and ${median(b).toFixed(2)} ms`,
+    )
+  }
+  compare('GET /todos with 10⁶ todos instead of 10²', 'page 1 of 10⁶ todos', 'page 1 of 10² todos')
+  compare(`page ${PAGE} instead of page 1`, `page ${PAGE} of 10⁶ todos`, 'page 1 of 10⁶ todos')
+  compare('GET /todos among 10⁵ users instead of few', 'page 1 of 10² todos', 'page 1, few users')
+}
