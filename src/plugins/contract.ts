@@ -1,33 +1,7 @@
-import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '../errors.ts'
 import { Empty, Problem } from '../schema.ts'
-import { isPassword } from './passwords.ts'
-
-const ajv = AjvCompiler()
-/** Bodies are taken as they are; path and query are text, so their numbers and booleans are converted. */
-export const schemaController = {
-  compilersFactory: {
-    buildValidator(externalSchemas: Parameters<typeof ajv>[0]) {
-      const build = (coerceTypes: boolean) =>
-        ajv(externalSchemas, {
-          customOptions: {
-            coerceTypes,
-            removeAdditional: false,
-            useDefaults: true,
-            allErrors: true,
-            discriminator: true,
-          },
-          onCreate: (instance) => instance.addFormat('password', isPassword),
-        })
-      const body = build(false)
-      const text = build(true)
-      return (route: Parameters<typeof body>[0] & { httpPart?: string }) =>
-        (route.httpPart === 'body' ? body : text)(route)
-    },
-  },
-}
 
 /**
  * What holds for every route: a schema for each answer, no unknown query parameters, JSON that is
