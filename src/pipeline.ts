@@ -30,8 +30,12 @@ export class Statement {
   resolve!: (rows: object[]) => void
   reject!: (reason: unknown) => void
 
-  constructor(text: string, values: readonly Value[]) {
+  /** Whether the connection may keep it prepared; its plan is made anew each time otherwise. */
+  readonly kept: boolean
+
+  constructor(text: string, values: readonly Value[], kept = true) {
     this.text = text
+    this.kept = kept
     this.values = values.map(serialize)
     this.result = new Promise((resolve, reject) => {
       this.resolve = resolve
@@ -87,7 +91,7 @@ export class Pipeline implements Submittable {
   }
 
   #prepare(statement: Statement): Prepared {
-    if (this.#prepared) {
+    if (this.#prepared && statement.kept) {
       statement.prepared = this.#prepared.get(statement.text) ?? { name: `s${this.#prepared.size}` }
       this.#prepared.set(statement.text, statement.prepared)
     }

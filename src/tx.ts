@@ -19,14 +19,23 @@ export interface Tx {
 class Fragment {
   readonly strings: TemplateStringsArray
   readonly values: readonly (Value | Fragment)[]
-  constructor(strings: TemplateStringsArray, values: readonly (Value | Fragment)[]) {
+  /** Whether the statement must be planned each time. */
+  readonly unkept: boolean
+  constructor(strings: TemplateStringsArray, values: readonly (Value | Fragment)[], unkept = false) {
     this.strings = strings
     this.values = values
+    this.unkept = unkept
   }
 }
 /** A tagged template, so that no text from outside can ever become SQL. */
 export const fragment = (strings: TemplateStringsArray, ...values: readonly (Value | Fragment)[]) =>
   new Fragment(strings, values)
+/**
+ * As {@link fragment}, and the statement that it becomes part of is planned each time, for its user and its values,
+ * and not kept: where a plan that is good for one user can be a thousand times too slow for another.
+ */
+export const unkeptFragment = (strings: TemplateStringsArray, ...values: readonly (Value | Fragment)[]) =>
+  new Fragment(strings, values, true)
 export type { Fragment }
 
 /** A handle for one transaction on a connection, how to end it, and how to take the handle away. */
@@ -52,7 +61,8 @@ export function openTx(connection: Connection) {
   const tx = (strings: TemplateStringsArray, ...nested: readonly (Value | Fragment)[]) => {
     if (ended) throw new Error('This transaction has ended')
     const values: Value[] = []
-    return add(new Statement(compose(strings, nested, values), values)).result
+    const kept = !nested.some((value) => value instanceof Fragment && value.unkept)
+    return add(new Statement(compose(strings, nested, values), values, kept)).result
   }
   return {
     tx: tx as unknown as Tx,

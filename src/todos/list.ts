@@ -1,4 +1,4 @@
-import { type Fragment, fragment, type Tx } from '../tx.ts'
+import { type Fragment, fragment, type Tx, unkeptFragment } from '../tx.ts'
 import type { SortKey, Todo, TodoQuery } from './schema.ts'
 
 /** Where a page begins: after some rows, or after or before the row of a cursor. */
@@ -31,15 +31,15 @@ export function readKey(todo: Todo, key: SortKey): string | null {
 }
 
 /**
- * The condition of the filters: none for the common list, whose plan is then made once; and one text for every
- * combination, so that few statements are prepared. What is not asked for folds away when it is planned.
+ * The condition of the filters: none for the common list, whose plan is then made once; otherwise one text for every
+ * combination, planned each time, so that what is not asked for folds away and the plan suits the user.
  */
 function matches(query: TodoQuery): Fragment {
   const { completed = null, priority = null, tag = null, due_before = null, due_after = null, q } = query
   const asked = [completed, priority, tag, due_before, due_after, q ?? null]
   if (asked.every((value) => value === null)) return fragment`true`
   const found = q === undefined ? fragment`` : fragment`and id = any (array(select app.search_todos(${q})))`
-  return fragment`
+  return unkeptFragment`
     (${completed}::boolean is null or completed = ${completed})
     and (${priority}::smallint is null or priority = ${priority})
     and (${tag}::text is null or ${tag} = any (tags))

@@ -155,8 +155,8 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   // Both at once: words are hashed with their user, so that each alone keeps users apart.
   [
     'search_todos',
-    /\(todos\.user_id = app\.user_id\(\)\)(.*search_keys\()app\.user_id\(\)/s,
-    'true$1todos.user_id',
+    /(search_keys\()app\.user_id\(\)(.*)\(found\.user_id = app\.user_id\(\)\)/s,
+    '$1todos.user_id$2true',
   ],
   ['search_keys', 'hashtextextended((search_keys.owner)::text, (0)::bigint)', '0'],
   ['note_use', 'sessions.user_id = note_use.claimed_user', 'true'],
