@@ -56,6 +56,26 @@ t.test('says that the first request is still running', async (t) => {
   t.equal((await user.ask('POST', '/todos', { title: 'a' }, key(value))).statusCode, 201)
 })
 
+t.test('undoes a write whose key another one took in the same moment', async (t) => {
+  const user = await signUp(app)
+  const value = randomUUID()
+  const other = await database.admin.reserve()
+  await other`begin`
+  await other`
+    insert into idempotency_keys (user_id, key, fingerprint, result) values (${user.id}, ${value}, sha256(''), '[]')`
+  const answered = user.ask('POST', '/todos', { title: 'a' }, key(value))
+  let waiting = 0
+  while (waiting === 0)
+    waiting = (
+      await database.admin`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+    ).length
+  await other`commit`
+  other.release()
+  problem(t, await answered, 409, 'request_in_progress')
+  t.same(await titles(user), [])
+})
+
 t.test('refuses another request under the same key', async (t) => {
   const user = await signUp(app)
   const headers = key()

@@ -1,4 +1,5 @@
-import { ApiError, invalidMember, problemCodes, toProblem } from '../errors.ts'
+import { ApiError, invalidMember, problemCodes } from '../errors.ts'
+import { toProblem } from '../problems.ts'
 import { Id } from '../schema.ts'
 
 export interface Schema {

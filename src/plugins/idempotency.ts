@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ApiError } from '../errors.ts'
+import { ApiError, requestInProgress } from '../errors.ts'
 import type { Tx } from '../tx.ts'
 
 declare module 'fastify' {
@@ -19,7 +19,18 @@ declare module 'fastify' {
 }
 
 class Nothing extends Error {}
-class Taken extends Error {}
+/** The key is not free: another write holds it, or `kept` is what one has done. */
+class Taken extends Error {
+  readonly kept: Kept | undefined
+  constructor(kept?: Kept) {
+    super()
+    this.kept = kept
+  }
+}
+interface Kept {
+  fingerprint: Buffer
+  result: object[]
+}
 
 /** Exactly-once writes by the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). */
 export default fp(
@@ -33,12 +44,11 @@ export default fp(
       } catch (error) {
         if (error instanceof Nothing) return []
         if (!(error instanceof Taken)) throw error
+        if (!error.kept) throw requestInProgress()
+        if (!fingerprint.equals(error.kept.fingerprint)) throw new ApiError('idempotency_key_reused')
+        reply.header('idempotent-replayed', 'true')
+        return error.kept.result as never
       }
-      const [kept] = await this.withUser((tx) => findResult(tx, key))
-      if (!kept) throw new ApiError('request_in_progress', { headers: { 'retry-after': '1' } })
-      if (!fingerprint.equals(kept.fingerprint)) throw new ApiError('idempotency_key_reused')
-      reply.header('idempotent-replayed', 'true')
-      return kept.result as never
     })
   },
   { name: 'idempotency', dependencies: ['database', 'auth'] },
@@ -62,28 +72,39 @@ async function runOnce<Row extends object>(
   fingerprint: Buffer,
   run: (tx: Tx) => Promise<readonly Row[]>,
 ): Promise<readonly Row[]> {
-  const [claimed, work] = await Promise.allSettled([claimKey(tx, key, fingerprint), run(tx)])
-  if (claimed.status === 'rejected') throw claimed.reason
-  if (claimed.value.length === 0) throw new Taken()
-  if (work.status === 'rejected') throw work.reason
-  if (work.value.length === 0) throw new Nothing()
+  const claim = claimKey(tx, key)
+  const work = run(tx)
+  // Looked at only when the key is free.
+  work.catch(() => {})
+  const [{ locked, ...kept }] = (await claim) as [Claim]
+  if (isKept(kept)) throw new Taken(kept)
+  if (!locked) throw new Taken()
+  const rows = await work
+  if (rows.length === 0) throw new Nothing()
   // Not waited for: the commit follows it, and is told as done only when both succeeded.
-  keepResult(tx, key, work.value)
-  return work.value
+  keepResult(tx, key, fingerprint, rows)
+  return rows
 }
 
-/** No row when the key is taken: by a write that is still running (which holds the lock), or by one that is done. */
-const claimKey = (tx: Tx, key: string, fingerprint: Buffer) => tx<{ key: string }>`
-  insert into idempotency_keys as kept (key, fingerprint)
-  select ${key}, ${fingerprint}
-  where pg_try_advisory_xact_lock(hashtextextended(${key}, hashtextextended(app.user_id()::text, 0)))
-  on conflict on constraint idempotency_keys_pkey
-    do update set fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
-    where kept.expires_at < now()
-  returning key`
+/** Nulls when nothing is kept. */
+type Found = Kept | Record<keyof Kept, null>
+type Claim = Found & { locked: boolean }
+const isKept = (found: Found): found is Kept => found.fingerprint !== null
 
-const keepResult = (tx: Tx, key: string, rows: readonly object[]) =>
-  tx`update idempotency_keys set result = ${JSON.stringify(rows)}::jsonb where key = ${key}`
+/** Takes the key's lock until the end of the transaction, without waiting for another that has it, and looks for what is kept. */
+const claimKey = (tx: Tx, key: string) => tx<Claim>`
+  select pg_try_advisory_xact_lock(hashtextextended(${key}, hashtextextended(app.user_id()::text, 0))) as locked,
+    fingerprint, result
+  from (values (1)) as always left join idempotency_keys on key = ${key} and expires_at >= now()`
 
-const findResult = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: object[] }>`
-  select fingerprint, result from idempotency_keys where key = ${key} and expires_at >= now()`
+/**
+ * What is in the way has expired, or was committed between the claim's look and its lock. Then the empty
+ * fingerprint fails, by its constraint, all that this transaction did.
+ */
+const keepResult = (tx: Tx, key: string, fingerprint: Buffer, rows: readonly object[]) => tx`
+  insert into idempotency_keys as kept (key, fingerprint, result)
+  values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)
+  on conflict on constraint idempotency_keys_pkey do update set
+    fingerprint = case when kept.expires_at < now() then excluded.fingerprint else '' end,
+    result = excluded.result,
+    expires_at = excluded.expires_at`
