@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
 import type { Config } from './config.ts'
-import { ApiError, handleErrors, toProblem } from './errors.ts'
+import { ApiError } from './errors.ts'
 import health from './health/routes.ts'
 import authPlugin from './plugins/auth.ts'
 import cleanup from './plugins/cleanup.ts'
@@ -16,19 +16,27 @@ import docs from './plugins/docs.ts'
 import headers from './plugins/headers.ts'
 import idempotency from './plugins/idempotency.ts'
 import limits from './plugins/limits.ts'
+import metrics from './plugins/metrics.ts'
 import observability from './plugins/observability.ts'
+import overload from './plugins/overload.ts'
 import passwords from './plugins/passwords.ts'
-import type { PoolOptions } from './pool.ts'
+import { handleErrors, toProblem } from './problems.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether it is about to close: it is not ready, and no connection stays open for a next request. */
+    leaving: boolean
+  }
+}
 
 const REQUEST_ID = /^[\w.-]{1,100}$/
 
 export interface AppOptions {
   /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
   now?: () => number
-  timeouts?: PoolOptions['timeouts']
   /** Where the log goes instead of to the standard output. */
   logTo?: NodeJS.WritableStream
 }
@@ -36,7 +44,7 @@ export interface AppOptions {
 /** The API, ready to listen or to be injected requests; tests build this very app. */
 export async function buildApp(
   config: Config,
-  { now = Date.now, timeouts, logTo = process.stdout }: AppOptions = {},
+  { now = Date.now, logTo = process.stdout }: AppOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: { level: config.LOG_LEVEL, stream: logTo },
@@ -50,33 +58,38 @@ export async function buildApp(
     },
     // Todos of the greatest length fit, even when every character is escaped.
     bodyLimit: 256 * 1024,
-    // A request that stalls is closed within ten seconds, with what it holds.
-    requestTimeout: 8000,
-    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+    // Each is noticed within a second.
+    http: { headersTimeout: config.HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 1000 },
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
+    connectionTimeout: config.STALL_TIMEOUT_MS,
     // Unknown methods and broken URLs too are answered with a problem document.
     frameworkErrors: (error, request, reply) => app.errorHandler(error, request, reply),
     clientErrorHandler: answerBrokenRequest,
     schemaController,
+    // They are answered like any other; see `leaving`.
+    return503OnClosing: false,
   })
 
   handleErrors(app)
-  // A request that is running when the close begins: its connection must not stay open for a next one.
-  let closing = false
+  app.decorate('leaving', false)
   app.addHook('preClose', async () => {
-    closing = true
+    app.leaving = true
   })
   app.addHook('onSend', async (_request, reply) => {
-    if (closing) reply.header('connection', 'close')
+    if (app.leaving) reply.header('connection', 'close')
   })
 
   await app.register(observability, { config })
   await app.register(headers, { config })
   await app.register(contract)
+  await app.register(overload, { config })
   await app.register(limits, { config })
-  await app.register(database, { config, timeouts })
+  await app.register(database, { config })
   await app.register(cleanup)
   await app.register(authPlugin, { config, now })
   await app.register(passwords, { config })
+  await app.register(metrics, { config })
   await app.register(idempotency)
   await app.register(docs)
 
@@ -88,8 +101,13 @@ export async function buildApp(
   await app.register(batch)
 
   app.refuseOtherMethods()
-  await app.ready()
-  return app
+  try {
+    await app.ready()
+    return app
+  } catch (error) {
+    await app.close()
+    throw error
+  }
 }
 
 /** What the HTTP parser refuses never becomes a request: it is answered here, on the bare socket. */

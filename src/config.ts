@@ -5,6 +5,8 @@ import { Value } from '@sinclair/typebox/value'
 const count = (fallback: number, minimum = 0, maximum = 1_000_000) =>
   Type.Integer({ default: fallback, minimum, maximum })
 
+const milliseconds = (fallback: number) => count(fallback, 1, 600_000)
+
 const Environment = Type.Object({
   NODE_ENV: Type.String({ default: 'development' }),
   PORT: count(8000, 0, 65535),
@@ -23,12 +25,28 @@ const Environment = Type.Object({
   RATE_LIMIT_LOGIN: count(10),
   RATE_LIMIT_LOGIN_ACCOUNT: count(5),
   RATE_LIMIT_API: count(1000),
+  REDIS_URL: Type.String({ default: '', pattern: '^(rediss?://.*)?$' }),
   TRUST_PROXY: Type.String({ default: '' }),
   CORS_ORIGINS: Type.String({ default: '' }),
+  ADMIN_PORT: count(0, 0, 65535),
+  ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
+  EVENT_LOOP_DELAY_LIMIT_MS: count(250, 0, 600_000),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info' },
   ),
+  STATEMENT_TIMEOUT_MS: milliseconds(1400),
+  BULK_TIMEOUT_MS: milliseconds(10_000),
+  LOCK_TIMEOUT_MS: milliseconds(1000),
+  IDLE_TIMEOUT_MS: milliseconds(1400),
+  CONNECT_TIMEOUT_MS: milliseconds(1500),
+  POOL_TIMEOUT_MS: milliseconds(400),
+  TRANSACTION_TIMEOUT_MS: milliseconds(1500),
+  HEADERS_TIMEOUT_MS: milliseconds(5000),
+  REQUEST_TIMEOUT_MS: milliseconds(8000),
+  STALL_TIMEOUT_MS: milliseconds(30_000),
+  KEEP_ALIVE_TIMEOUT_MS: milliseconds(72_000),
+  SHUTDOWN_DELAY_MS: count(1000, 0, 600_000),
   SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000),
 })
 
@@ -39,6 +57,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_URL: 'must be set to a postgres:// URL of the role that the API logs in with',
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
   DATABASE_PREPARE: 'must be true or false',
+  REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
 

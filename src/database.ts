@@ -1,5 +1,6 @@
+import type { Config } from './config.ts'
 import { found, insufficientScope, unauthorized } from './errors.ts'
-import { type Connection, createPool, type PoolOptions } from './pool.ts'
+import { type BorrowOptions, type Connection, createPool, type Pool } from './pool.ts'
 import type { Scope } from './schema.ts'
 import { openTx, type Tx } from './tx.ts'
 
@@ -19,6 +20,7 @@ export interface Database {
    * Runs SQL as a user, in one transaction that row-level security confines to that user's rows.
    * When `run` returns the statement it sent, begin, authentication, statement and commit travel
    * together: one round trip. A `run` that awaits a result first costs one more.
+   * @param options with a deadline, in milliseconds, the statements too may take that long
    * @throws {ApiError} revoked_token (401) when the credential is not alive; insufficient_scope (403);
    *   overloaded or unavailable (503)
    */
@@ -26,16 +28,18 @@ export interface Database {
     credential: Credential,
     mode: 'read only' | 'read write',
     run: (tx: Tx) => Promise<T>,
+    options?: BorrowOptions,
   ): Promise<T>
   /** Runs one statement as nobody: policies hide every row, only definer functions reach users. */
   withoutUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+  stats: Pool['stats']
   /** Waits for running transactions, then closes every connection. */
   close(): Promise<void>
 }
 
 /** The door to the database; see {@link Database}. */
-export function createDatabase(options: PoolOptions): Database {
-  const pool = createPool(options)
+export function createDatabase(config: Config): Database {
+  const pool = createPool(config)
   const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
     pool.borrow((connection) => {
       const { tx, flush, revoke } = openTx(connection)
@@ -56,9 +60,10 @@ export function createDatabase(options: PoolOptions): Database {
   }
 
   return {
-    withUser: (credential, mode, run) =>
-      pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse)),
+    withUser: (credential, mode, run, options) =>
+      pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse, options), options),
     withoutUser,
+    stats: pool.stats,
     close: pool.close,
   }
 }
@@ -69,15 +74,21 @@ async function asUser<T>(
   mode: 'read only' | 'read write',
   run: (tx: Tx) => Promise<T>,
   noteUse: (credential: Credential) => void,
+  { deadline }: BorrowOptions = {},
 ): Promise<T> {
   const { user_id, session_id, token_hash, scopes: needed = [] } = credential
   const { tx, flush, end, isLast, revoke } = openTx(connection)
+  const commit = () => {
+    connection.committing = mode === 'read write'
+    return end('commit')
+  }
   try {
     const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
+    if (deadline) tx`select set_config('statement_timeout', ${deadline}, true)`
     const authenticated = tx<{ scopes: Scope[] | null; stale: boolean | null }>`
       select scopes, stale from app.authenticate(${user_id}, ${session_id}, ${token_hash ?? null})`
     const work = attempt(run, tx)
-    const committed = isLast(work) ? end('commit') : undefined
+    const committed = isLast(work) ? commit() : undefined
     committed?.catch(() => {})
     flush()
     // A statement that fails takes with it all that were sent together with it after it, the commit too.
@@ -89,7 +100,7 @@ async function asUser<T>(
     // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
     const outcomes = await Promise.allSettled([begin, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    const tag = await (failed ? end('rollback') : (committed ?? end('commit')).catch(rollBack))
+    const tag = await (failed ? end('rollback') : (committed ?? commit()).catch(rollBack))
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without
     // the scope has been sent by now, and refused by the policies.
     if (outcomes[1].status === 'fulfilled') {

@@ -1,24 +1,15 @@
 import { Socket } from 'node:net'
 import { Client } from 'pg'
-import { overloaded, unavailable } from './errors.ts'
+import { cancelStatement } from './cancel.ts'
+import type { Config } from './config.ts'
+import { overloaded, unavailable, unknownOutcome } from './errors.ts'
 import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
 
-export interface PoolOptions {
-  url: string
-  /** Most connections that are open at once. */
-  max: number
-  prepare: boolean
-  /** Milliseconds, each. A statement and a lock wait are ended by the server, the rest by the client. */
-  timeouts?: Partial<typeof defaultTimeouts> | undefined
-}
-
-const defaultTimeouts = {
-  connect: 2000,
-  wait: 1000,
-  statement: 5000,
-  lock: 2000,
-  idle: 5000,
-  transaction: 8000,
+export interface BorrowOptions {
+  /** Milliseconds, instead of TRANSACTION_TIMEOUT_MS. */
+  deadline?: number
+  /** Aborts the work, and what the server is doing for it. */
+  signal?: AbortSignal
 }
 
 export interface Connection {
@@ -27,16 +18,22 @@ export interface Connection {
   send(statements: readonly Statement[]): void
   /** Ends the transaction that is using the connection, when the connection is lost. */
   onLost: ((reason: unknown) => void) | undefined
+  /** Whether the commit of a write is on its way: a connection that is lost now leaves open what came of it. */
+  committing: boolean
   destroy(): void
+  /** Stops the running statement too. */
+  abort(): void
 }
 
 export interface Pool {
   /**
    * Lends a connection to one piece of work at a time.
    * @throws {ApiError} overloaded (503) when none is free in time; unavailable (503) when none can be
-   *   opened, or when the connection is lost or the work takes too long
+   *   opened, or when the connection is lost or the work takes too long or is aborted
    */
-  borrow<T>(use: (connection: Connection) => Promise<T>): Promise<T>
+  borrow<T>(use: (connection: Connection) => Promise<T>, options?: BorrowOptions): Promise<T>
+  /** Connections in use and idle, and work that waits for one. */
+  stats(): Record<'in_use' | 'idle' | 'waiting', number>
   /** Waits for the work under way, then closes every connection. */
   close(): Promise<void>
 }
@@ -55,8 +52,7 @@ class UtcClient extends Client {
  * A pool of connections. Each is one client of pg that is thrown away with its connection, so that nothing
  * meant for one transaction can ever reach another connection.
  */
-export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
-  const limits = { ...defaultTimeouts, ...timeouts }
+export function createPool(config: Config): Pool {
   const open = new Set<Connection>()
   const idle: Connection[] = []
   const waiting: Deferred<Connection>[] = []
@@ -68,15 +64,15 @@ export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
     // Our own, because only then can a connection be cut that the server no longer answers on.
     const socket = new Socket()
     const client = new UtcClient({
-      connectionString: url,
-      connectionTimeoutMillis: limits.connect,
+      connectionString: config.DATABASE_URL,
+      connectionTimeoutMillis: config.CONNECT_TIMEOUT_MS,
       application_name: 'todo-api',
-      statement_timeout: limits.statement,
-      lock_timeout: limits.lock,
-      idle_in_transaction_session_timeout: limits.idle,
+      statement_timeout: config.STATEMENT_TIMEOUT_MS,
+      lock_timeout: config.LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: config.IDLE_TIMEOUT_MS,
       stream: () => socket,
     })
-    const prepared: PreparedStatements | undefined = prepare ? new Map() : undefined
+    const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
     let queued: Statement[] = []
     let busy = false
     const sendQueued = () => {
@@ -87,6 +83,7 @@ export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
     const connection: Connection = {
       alive: true,
       onLost: undefined,
+      committing: false,
       send(statements) {
         queued.push(...statements)
         if (!busy) sendQueued()
@@ -96,7 +93,11 @@ export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
         open.delete(connection)
         if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
         socket.destroy()
-        connection.onLost?.(unavailable())
+        connection.onLost?.(connection.committing ? unknownOutcome() : unavailable())
+      },
+      abort() {
+        cancelStatement(client)
+        connection.destroy()
       },
     }
     client.on('error', connection.destroy)
@@ -113,38 +114,49 @@ export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
   async function acquire(): Promise<Connection> {
     const connection = idle.pop()
     if (connection) return connection
-    if (open.size < max) return connect()
+    if (open.size < config.DATABASE_POOL_SIZE) return connect()
     const waiter = defer<Connection>()
     waiting.push(waiter)
     const timer = setTimeout(() => {
       waiting.splice(waiting.indexOf(waiter), 1)
       waiter.reject(overloaded())
-    }, limits.wait)
+    }, config.POOL_TIMEOUT_MS)
     return waiter.promise.finally(() => clearTimeout(timer))
   }
 
-  function release(connection: Connection): void {
+  function lend(connection: Connection): void {
     const waiter = waiting.shift()
-    if (!waiter) return void (connection.alive && idle.push(connection))
-    if (connection.alive) waiter.resolve(connection)
-    else connect().then(waiter.resolve, waiter.reject)
+    if (waiter) waiter.resolve(connection)
+    else idle.push(connection)
   }
 
-  async function borrow<T>(use: (connection: Connection) => Promise<T>): Promise<T> {
+  function release(connection: Connection): void {
+    if (connection.alive) lend(connection)
+    else if (waiting.length > 0) connect().then(lend, (reason) => waiting.shift()?.reject(reason))
+  }
+
+  async function borrow<T>(
+    use: (connection: Connection) => Promise<T>,
+    { deadline = config.TRANSACTION_TIMEOUT_MS, signal }: BorrowOptions = {},
+  ): Promise<T> {
     if (closing) throw unavailable()
     borrowed++
     let connection: Connection | undefined
-    let deadline: NodeJS.Timeout | undefined
+    let timer: NodeJS.Timeout | undefined
     try {
       connection = await acquire()
-      deadline = setTimeout(connection.destroy, limits.transaction)
+      if (signal?.aborted) throw unavailable()
+      signal?.addEventListener('abort', connection.abort)
+      timer = setTimeout(connection.abort, deadline)
       const lost = defer<never>()
       connection.onLost = lost.reject
       return await Promise.race([use(connection), lost.promise])
     } finally {
-      clearTimeout(deadline)
+      clearTimeout(timer)
       if (connection) {
+        signal?.removeEventListener('abort', connection.abort)
         connection.onLost = undefined
+        connection.committing = false
         release(connection)
       }
       if (--borrowed === 0) onDrained()
@@ -153,6 +165,7 @@ export function createPool({ url, max, prepare, timeouts }: PoolOptions): Pool {
 
   return {
     borrow,
+    stats: () => ({ in_use: open.size - idle.length, idle: idle.length, waiting: waiting.length }),
     async close() {
       closing = true
       if (borrowed > 0) await new Promise<void>((resolve) => (onDrained = resolve))

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { type Config, loadConfig } from './config.ts'
@@ -51,8 +52,8 @@ function announce(app: FastifyInstance, psql: string | undefined): void {
 
 async function main(): Promise<void> {
   // From the first moment, and every time: a signal must not end the process before the database is stopped.
-  const signal = new Promise<void>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => resolve())
+  const signal = new Promise<string>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, resolve)
   })
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { env, psql, stop } = await back(process.env)
@@ -60,8 +61,11 @@ async function main(): Promise<void> {
     const config = loadConfig(env)
     const app = await serve(config)
     if (config.NODE_ENV !== 'production') announce(app, psql)
-    await signal
-    const grace = setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_MS)
+    const name = await signal
+    // Until load balancers have seen that it is not ready, and send nothing more. Ctrl-C does not wait.
+    app.leaving = true
+    if (name === 'SIGTERM') await setTimeout(config.SHUTDOWN_DELAY_MS)
+    const grace = globalThis.setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_MS)
     await app.close()
     clearTimeout(grace)
   } finally {

@@ -6,7 +6,7 @@ import { loadConfig } from '../src/config.ts'
 import { cloneDatabase, type TestDatabase } from './database.ts'
 import { checkAnswer } from './document.ts'
 
-/** What tests change of the configuration: cheap hashes, no limits, no log. */
+/** What tests change of the configuration: cheap hashes, no limits, no log, and patience on a busy machine. */
 export const testing = {
   JWT_SECRET: 'only-for-tests-only-for-tests-only-for-tests',
   BCRYPT_COST: '4',
@@ -15,6 +15,10 @@ export const testing = {
   RATE_LIMIT_LOGIN: '0',
   RATE_LIMIT_LOGIN_ACCOUNT: '0',
   RATE_LIMIT_API: '0',
+  STATEMENT_TIMEOUT_MS: '5000',
+  CONNECT_TIMEOUT_MS: '5000',
+  POOL_TIMEOUT_MS: '5000',
+  TRANSACTION_TIMEOUT_MS: '8000',
 }
 
 /** The production app on a database, closed at the end. Each of its answers is held against the OpenAPI document. */

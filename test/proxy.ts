@@ -3,16 +3,19 @@ import type { Test } from 'tap'
 
 /** A TCP proxy before a database that records which way data flows, and can cut or hold it back. */
 export async function startProxy(t: Test, target: string, listenOn?: string) {
-  const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   const proxy = {
     url: '',
+    /** The server, as a URL. */
+    target,
     /** `>` for each burst of data to the server, `<` for each burst back. */
     flights: '',
     /** All that was sent to the server. */
     sent: '',
     /** While true, what the server answers is not passed on. */
     mute: false,
+    /** Each connection is cut after so many bytes either way. */
+    cutAfter: undefined as (() => number) | undefined,
     /** Becomes mute as soon as this has been sent to the server. */
     muteAfter: undefined as string | undefined,
     cut: () => {
@@ -20,7 +23,18 @@ export async function startProxy(t: Test, target: string, listenOn?: string) {
     },
   }
   const server = createServer((client) => {
+    const { hostname, port } = new URL(proxy.target)
     const upstream = connect(Number(port), hostname)
+    let left = proxy.cutAfter?.()
+    /** What may pass of the data. */
+    const pass = (data: Buffer): Buffer => {
+      left ??= proxy.cutAfter?.()
+      if (left === undefined) return data
+      if (data.length > left) setImmediate(() => client.destroy())
+      const passed = data.subarray(0, left)
+      left -= passed.length
+      return passed
+    }
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => {})
@@ -37,11 +51,11 @@ export async function startProxy(t: Test, target: string, listenOn?: string) {
       record('>')
       proxy.sent += data.toString('latin1')
       if (proxy.muteAfter && data.includes(proxy.muteAfter)) proxy.mute = true
-      upstream.write(data)
+      upstream.write(pass(data))
     })
     upstream.on('data', (data) => {
       record('<')
-      if (!proxy.mute) client.write(data)
+      if (!proxy.mute) client.write(pass(data))
     })
   })
   const where = listenOn ? { path: listenOn } : { port: 0, host: '127.0.0.1' }

@@ -74,7 +74,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/me',
     {
-      config: { scope },
+      config: { scope, bulk: true },
       schema: {
         operationId: 'deleteMe',
         tags,

@@ -35,6 +35,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
+      if (app.leaving) throw unavailable()
       const faults = await findFaults(app.database)
       if (faults.length === 0) return { status: 'ok' as const }
       request.log.error({ faults }, 'not ready')

@@ -1,35 +1,45 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
 import { createDatabase, type Database } from '../database.ts'
-import type { PoolOptions } from '../pool.ts'
 import type { Tx } from '../tx.ts'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the work grows with the user's data: it may take BULK_TIMEOUT_MS. */
+    bulk?: true
+  }
   interface FastifyInstance {
     database: Database
   }
   interface FastifyRequest {
-    /** {@link Database.withUser} for the user of this request; read only for GET and HEAD. */
+    /**
+     * {@link Database.withUser} for the user of this request; read only for GET and HEAD. A client that hangs up
+     * stops it.
+     */
     withUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+    hangUp: AbortController | undefined
   }
 }
 
 /** Decorates the app with the database and each request with `withUser`. */
-export default fp<{ config: Config; timeouts: PoolOptions['timeouts'] }>(
-  async (app, { config, timeouts }) => {
-    const database = createDatabase({
-      url: config.DATABASE_URL,
-      max: config.DATABASE_POOL_SIZE,
-      prepare: config.DATABASE_PREPARE,
-      timeouts,
-    })
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    const database = createDatabase(config)
     app.decorate('database', database)
+    app.decorateRequest('hangUp')
+    app.addHook('onRequest', async (request, reply) => {
+      // Also when the answer is finished; there is nothing to stop then.
+      reply.raw.once('close', () => request.hangUp?.abort())
+    })
     app.decorateRequest('withUser', async function (run) {
-      const { credential, cost, method } = this
+      const { credential, cost, method, routeOptions } = this
       const mode = method === 'GET' || method === 'HEAD' ? 'read only' : 'read write'
       const start = performance.now()
+      this.hangUp ??= new AbortController()
+      const { signal } = this.hangUp
       try {
-        return await database.withUser(credential, mode, (tx) => run(counting(tx, cost)))
+        const options = { signal, ...(routeOptions.config.bulk && { deadline: config.BULK_TIMEOUT_MS }) }
+        return await database.withUser(credential, mode, (tx) => run(counting(tx, cost)), options)
       } finally {
         cost.db += performance.now() - start
       }

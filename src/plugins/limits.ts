@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
 import { ApiError } from '../errors.ts'
@@ -16,6 +17,8 @@ const WINDOW_SECONDS = 60
 const none = { isAllowed: true } as const
 /** Clients whose counts are kept in memory, for each limit. */
 const CLIENTS = 20_000
+const REDIS_PATIENCE_MS = 100
+const REDIS_RETRY_MS = 500
 
 /**
  * Rate limits, counted before authentication, so that floods of bad tokens count too. They are told
@@ -24,10 +27,16 @@ const CLIENTS = 20_000
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    await app.register(rateLimit, { global: false, cache: CLIENTS, ipv6Subnet: 64 })
+    const redis = config.REDIS_URL && (await connectRedis(config.REDIS_URL, app))
+    // A lost Redis lets requests pass.
+    const store = redis ? { redis, nameSpace: 'todo-api:', skipOnError: true } : { cache: CLIENTS }
+    await app.register(rateLimit, { global: false, ipv6Subnet: 64, ...store })
 
     function limiter(name: string, quota: number, key: (request: FastifyRequest) => string) {
-      const count = app.createRateLimit({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator: key })
+      // In Redis all limits share one space of keys, where an email is nobody's business.
+      const keyGenerator = (request: FastifyRequest) =>
+        redis ? `${name}:${createHash('sha256').update(key(request)).digest('base64url')}` : key(request)
+      const count = app.createRateLimit({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })
       return async (request: FastifyRequest, reply: FastifyReply) => {
         const used = quota > 0 ? await count(request) : none
         if (used.isAllowed) return
@@ -60,6 +69,33 @@ export default fp<{ config: Config }>(
   },
   { name: 'limits' },
 )
+
+/** Counts that replicas share. What it does not answer soon is not waited for. */
+async function connectRedis(url: string, app: FastifyInstance) {
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: REDIS_PATIENCE_MS,
+    commandTimeout: REDIS_PATIENCE_MS,
+    retryStrategy: () => REDIS_RETRY_MS,
+  })
+  let lost = false
+  const onLost = () => {
+    if (!lost) app.log.error('Redis is lost: requests are not limited')
+    lost = true
+  }
+  redis.on('error', onLost).on('close', onLost)
+  redis.on('ready', () => {
+    if (lost) app.log.info('Redis is back: requests are limited')
+    lost = false
+  })
+  app.addHook('onClose', async () => {
+    redis.off('close', onLost)
+    redis.disconnect()
+  })
+  return redis
+}
 
 /** A second limit on the same answer is a further member of the list. */
 function add(reply: FastifyReply, name: string, value: string): void {

@@ -1,10 +1,13 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
+import type { ProblemCode } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What the request has cost: milliseconds, and statements of the handler. */
     cost: { auth: number; db: number; statements: number }
+    /** The code of the problem document that it was answered with. */
+    problem: ProblemCode | undefined
   }
 }
 
@@ -14,6 +17,7 @@ const toMs = (milliseconds: number) => Math.round(milliseconds * 10) / 10
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.decorateRequest('cost')
+    app.decorateRequest('problem')
     app.addHook('onRequest', async (request) => {
       request.cost = { auth: 0, db: 0, statements: 0 }
     })
@@ -24,11 +28,12 @@ export default fp<{ config: Config }>(
         const entries = Object.entries(times).map(([name, time]) => `${name};dur=${toMs(time)}`)
         reply.header('server-timing', entries.join(', '))
       })
-    app.addHook('onResponse', async ({ method, routeOptions, credential, cost, log }, reply) => {
+    app.addHook('onResponse', async ({ method, routeOptions, credential, cost, problem, log }, reply) => {
       const line = {
         method,
         route: routeOptions.url ?? 'none',
         status: reply.statusCode,
+        code: problem,
         user_id: credential?.user_id,
         statements: cost.statements,
         db_ms: toMs(cost.db),

@@ -27,6 +27,8 @@ export interface Passwords {
   hashToCompare(password: string, salt: string | null | undefined): Promise<string>
   /** The hash that is to replace a stored one of another cost; undefined when its cost is the configured one. */
   rehash(password: string, hash: string): Promise<string | undefined>
+  /** How many wait for a worker. */
+  waiting(): number
 }
 
 /** bcrypt uses no more; what comes after would be ignored. */
@@ -82,6 +84,7 @@ export default fp<{ config: Config }>(
       async rehash(password, old) {
         return getRounds(old) === cost ? undefined : hash(password, genSaltSync(cost))
       },
+      waiting: () => pool.queueSize,
     })
   },
   { name: 'passwords' },

@@ -50,7 +50,7 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/todos',
     {
-      config: { scope: 'todos:write' },
+      config: { scope: 'todos:write', bulk: true },
       schema: {
         operationId: 'deleteTodos',
         tags,

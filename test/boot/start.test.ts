@@ -24,7 +24,14 @@ t.test('finishes the running requests before it stops, within the grace', async 
     ['60000', 401],
     ['50', 'cut'],
   ] as const) {
-    const env = { DATABASE_URL: url, JWT_SECRET, HOST: '127.0.0.1', SHUTDOWN_GRACE_MS: grace }
+    const env = {
+      DATABASE_URL: url,
+      JWT_SECRET,
+      HOST: '127.0.0.1',
+      LOCK_TIMEOUT_MS: '60000',
+      SHUTDOWN_DELAY_MS: '0',
+      SHUTDOWN_GRACE_MS: grace,
+    }
     const { server, ended, ready } = start(t, env)
     const api = await ready()
     const blocker = await admin.reserve()

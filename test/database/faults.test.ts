@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { loadConfig } from '../../src/config.ts'
 import { type Credential, createDatabase } from '../../src/database.ts'
 import { ApiError } from '../../src/errors.ts'
-import type { PoolOptions } from '../../src/pool.ts'
 import type { Tx } from '../../src/tx.ts'
-import { createApp, problem, setUp, signUp } from '../helper.ts'
+import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
 import { startProxy } from '../proxy.ts'
 
 const { app, database } = await setUp(t)
@@ -18,8 +18,10 @@ const credential: Credential = { user_id: user.id, session_id: session?.id ?? ''
 const login = new URL(database.url).username
 
 /** One connection, so that whatever is left behind on it meets the next transaction. */
-function open(options: Partial<PoolOptions> = {}) {
-  const opened = createDatabase({ url: database.url, max: 1, prepare: true, ...options })
+function open(env: Record<string, string> = {}) {
+  const opened = createDatabase(
+    loadConfig({ ...testing, DATABASE_URL: database.url, DATABASE_POOL_SIZE: '1', ...env }),
+  )
   t.teardown(opened.close)
   return opened
 }
@@ -148,7 +150,7 @@ t.test('shows and does nothing for a session that is not alive, even to work tha
 })
 
 t.test('ends a statement, a lock wait and an idle transaction that take too long', async (t) => {
-  const opened = open({ timeouts: { statement: 50, lock: 20, idle: 50 } })
+  const opened = open({ STATEMENT_TIMEOUT_MS: '50', LOCK_TIMEOUT_MS: '20', IDLE_TIMEOUT_MS: '50' })
   await t.rejects(
     opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(5)`),
     { code: '57014' },
@@ -167,6 +169,23 @@ t.test('ends a statement, a lock wait and an idle transaction that take too long
   })
   await t.rejects(idle, { code: 'unavailable' }, 'the server ends it')
   wake()
+  await leavesNothing(t, opened)
+})
+
+t.test('stops the statement of one who hangs up, and of bulk work that takes too long', async (t) => {
+  const running = () => database.admin`
+    select from pg_stat_activity where usename = ${login} and datname = current_database() and query ~ '^ *select pg_sleep' and state = 'active'`
+  const opened = open()
+  for (const options of [{ signal: AbortSignal.timeout(200) }, { deadline: 200 }]) {
+    const asleep = opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(60)`, options)
+    asleep.catch(() => {})
+    while ((await running()).length === 0);
+    await t.rejects(asleep)
+    while ((await running()).length > 0);
+    await leavesNothing(t, opened)
+  }
+  const signal = AbortSignal.abort()
+  await t.rejects(opened.withUser(credential, 'read only', listTitles, { signal }), { code: 'unavailable' })
   await leavesNothing(t, opened)
 })
 
@@ -196,7 +215,7 @@ t.test('answers 503 when its backend is killed, and works on afterwards', async 
 
 t.test('works on after a connection was lost while it was idle', async (t) => {
   const proxy = await startProxy(t, database.url)
-  const opened = open({ url: proxy.url })
+  const opened = open({ DATABASE_URL: proxy.url })
   await opened.withUser(credential, 'read only', listTitles)
   proxy.cut()
   // Until the loss is noticed a request may still meet it; it is told so, and does not hang.
@@ -208,7 +227,7 @@ t.test('works on after a connection was lost while it was idle', async (t) => {
 
 t.test('gives up on a server that does not answer, in bounded time', async (t) => {
   const proxy = await startProxy(t, database.url)
-  const opened = open({ url: proxy.url, timeouts: { transaction: 100, connect: 200 } })
+  const opened = open({ DATABASE_URL: proxy.url, TRANSACTION_TIMEOUT_MS: '100', CONNECT_TIMEOUT_MS: '200' })
   await opened.withUser(credential, 'read only', listTitles)
   proxy.mute = true
   await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: 'unavailable' })
@@ -222,7 +241,7 @@ t.test('gives up on a server that does not answer, in bounded time', async (t) =
 })
 
 t.test('makes the rest wait for a free connection, but not for long', async (t) => {
-  const opened = open({ timeouts: { wait: 100 } })
+  const opened = open({ POOL_TIMEOUT_MS: '100' })
   let finish = () => {}
   const first = opened.withUser(credential, 'read only', async (tx) => {
     await new Promise<void>((resolve) => (finish = resolve))
@@ -253,6 +272,34 @@ t.test('serves the one who waited on a new connection when the old one is lost',
   t.same(await second, [])
 })
 
+t.test('tells the one who waited when there is no new connection either', async (t) => {
+  for (const [POOL_TIMEOUT_MS, code] of [
+    ['5000', 'unavailable'],
+    ['50', 'overloaded'],
+  ] as const) {
+    const proxy = await startProxy(t, database.url)
+    const opened = open({ DATABASE_URL: proxy.url, POOL_TIMEOUT_MS, CONNECT_TIMEOUT_MS: '300' })
+    let started = () => {}
+    const ready = new Promise<void>((resolve) => (started = resolve))
+    const first = opened.withUser(credential, 'read only', async (tx) => {
+      await tx`select 1`
+      started()
+      await new Promise(() => {})
+    })
+    first.catch(() => {})
+    await ready
+    const second = opened.withUser(credential, 'read only', listTitles)
+    second.catch(() => {})
+    proxy.mute = true
+    proxy.cut()
+    await t.rejects(first, { code: 'unavailable' })
+    await t.rejects(second, { code })
+    proxy.mute = false
+    while (opened.stats().in_use > 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    await leavesNothing(t, opened)
+  }
+})
+
 t.test('waits for work under way before it closes, then takes no more', async (t) => {
   const opened = open()
   const work = opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(0.05)`)
@@ -271,7 +318,7 @@ t.test('does not let a value that cannot be bound put the connection out of step
 })
 
 t.test('works without prepared statements', async (t) => {
-  const opened = open({ prepare: false })
+  const opened = open({ DATABASE_PREPARE: 'false' })
   await opened.withUser(
     credential,
     'read write',
@@ -289,23 +336,30 @@ t.test('reaches the server through a Unix socket', async (t) => {
   const { username, password, pathname } = new URL(database.url)
   const { PGHOST, PGUSER, PGPASSWORD, ...env } = process.env
   Object.assign(process.env, { PGHOST: folder, PGUSER: username, PGPASSWORD: password })
-  const opened = open({ url: `postgres://${pathname}` })
+  const opened = open({ DATABASE_URL: `postgres://${pathname}` })
   t.same(await opened.withUser(credential, 'read only', listTitles), [])
   process.env = env
 })
 
 t.test('answers faults of the database over HTTP with 503, and nothing inside', async (t) => {
   const proxy = await startProxy(t, database.url)
-  const behind = await createApp(
-    t,
-    proxy,
-    { DATABASE_POOL_SIZE: '1' },
-    { timeouts: { transaction: 100, statement: 50 } },
-  )
+  const behind = await createApp(t, proxy, {
+    DATABASE_POOL_SIZE: '1',
+    TRANSACTION_TIMEOUT_MS: '100',
+    STATEMENT_TIMEOUT_MS: '50',
+  })
   const someone = await signUp(behind)
   proxy.mute = true
   problem(t, await someone.ask('GET', '/todos'), 503, 'unavailable')
-  problem(t, await someone.ask('POST', '/todos', { title: 'x' }), 503, 'unavailable')
+  const written = await someone.ask('POST', '/todos', { title: 'x' })
+  problem(t, written, 503, 'unavailable')
+  t.notMatch(written.json().detail, /not known/, 'no connection, nothing sent')
+  proxy.mute = false
+  t.equal((await someone.ask('GET', '/todos')).statusCode, 200)
+  proxy.mute = true
+  const sent = await someone.ask('POST', '/todos', { title: 'x' })
+  problem(t, sent, 503, 'unavailable')
+  t.match(sent.json().detail, /not known/, 'its commit was sent')
   proxy.mute = false
   t.equal((await someone.ask('GET', '/todos')).statusCode, 200)
   await database.admin.begin(async (sql) => {

@@ -123,3 +123,14 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
   const policies = await admin`select from pg_policies where policyname = 'todos_select_own'`
   t.equal(policies.length, 1)
 })
+
+t.test('is not ready when it is about to close, and keeps no connection for a next request', async (t) => {
+  const { app } = await setUp(t)
+  app.leaving = true
+  const answer = await app.inject('/ready')
+  problem(t, answer, 503, 'unavailable')
+  t.equal(answer.headers.connection, 'close')
+  const alive = await app.inject('/health')
+  t.equal(alive.statusCode, 200)
+  t.equal(alive.headers.connection, 'close')
+})

@@ -36,8 +36,8 @@ ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_s
 `,
   })
   const url = Object.assign(new URL(database.url), { port: String(port) }).href
-  const env = { DATABASE_PREPARE: 'false', DATABASE_POOL_SIZE: String(CLIENTS) }
-  const app = await createApp(t, { url }, env, { timeouts: { wait: 10_000 } })
+  const env = { DATABASE_PREPARE: 'false', DATABASE_POOL_SIZE: String(CLIENTS), POOL_TIMEOUT_MS: '10000' }
+  const app = await createApp(t, { url }, env)
 
   const write = (tx: Tx, title: string) =>
     tx`insert into todos (id, title) values (gen_random_uuid(), ${title}) returning user_id`

@@ -1,0 +1,81 @@
+import { createServer } from 'node:http'
+import fp from 'fastify-plugin'
+import { DatabaseError } from 'pg'
+import type { Config } from '../config.ts'
+
+/** Seconds. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const INSUFFICIENT_PRIVILEGE = '42501'
+
+/** Figures for Prometheus at /metrics on a port of its own, when ADMIN_PORT is set; README.md says what they mean. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    if (config.ADMIN_PORT === 0) return
+    const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import('prom-client')
+    const registry = new Registry()
+    const registers = [registry]
+    collectDefaultMetrics({ register: registry })
+
+    const duration = new Histogram({
+      name: 'http_request_duration_seconds',
+      help: 'Time until the answer was sent.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: BUCKETS,
+      registers,
+    })
+    const problems = new Counter({
+      name: 'http_problems_total',
+      help: 'Problem documents by their code.',
+      labelNames: ['code'],
+      registers,
+    })
+    app.addHook('onResponse', async ({ method, routeOptions, problem }, reply) => {
+      const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode }
+      duration.observe(labels, reply.elapsedTime / 1000)
+      if (problem) problems.inc({ code: problem })
+    })
+
+    const denied = new Counter({
+      name: 'database_denied_writes_total',
+      help: 'Statements that row-level security or a missing privilege refused.',
+      registers,
+    })
+    app.addHook('onError', async (_request, _reply, error) => {
+      if (error instanceof DatabaseError && error.code === INSUFFICIENT_PRIVILEGE) denied.inc()
+    })
+
+    new Gauge({
+      name: 'database_pool_connections',
+      help: 'Connections that are in use or idle, and requests that wait for one.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const [state, count] of Object.entries(app.database.stats())) this.set({ state }, count)
+      },
+    })
+    new Gauge({
+      name: 'password_queue_length',
+      help: 'Passwords that wait for a worker.',
+      registers,
+      collect() {
+        this.set(app.passwords.waiting())
+      },
+    })
+
+    const server = createServer(async ({ method, url }, response) => {
+      if (method !== 'GET' || url !== '/metrics') return response.writeHead(404).end()
+      response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
+    })
+    app.addHook('onReady', async () => {
+      await new Promise<void>((resolve, reject) => {
+        const refuse = ({ message }: Error) => reject(new Error(`ADMIN_PORT cannot be used: ${message}.`))
+        server.once('error', refuse).listen(config.ADMIN_PORT, config.ADMIN_HOST, resolve)
+      })
+    })
+    app.addHook('onClose', async () => {
+      server.close()
+      server.closeAllConnections()
+    })
+  },
+  { name: 'metrics', dependencies: ['database', 'passwords'] },
+)

@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Client } from 'pg'
+import t from 'tap'
+import { cancelStatement } from '../../src/cancel.ts'
+import { freePort } from '../programs.ts'
+
+// PostgreSQL manual, 54.7: length 16, code 80877102, process, secret.
+const request = Buffer.from('0000001004d2162e0000002a00000007', 'hex')
+const cancel = (address: { host: string; port: number }, processID: number | null = 42) =>
+  cancelStatement({ ...address, processID, secretKey: 7 } as unknown as Client)
+
+async function listen(where: object) {
+  const server = createServer().listen(where)
+  await once(server, 'listening')
+  return server
+}
+
+t.test('asks on a socket of its own, TCP or Unix, and closes it', async (t) => {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'todo-api-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  for (const [address, where] of [
+    [
+      { host: '127.0.0.1', port },
+      { host: '127.0.0.1', port },
+    ],
+    [{ host: folder, port: 5432 }, { path: join(folder, '.s.PGSQL.5432') }],
+  ] as const) {
+    const server = await listen(where)
+    const asked = once(server, 'connection')
+    cancel(address)
+    const [socket] = (await asked) as [Socket]
+    t.same((await once(socket, 'data'))[0], request)
+    await once(socket, 'close')
+    server.close()
+  }
+})
+
+t.test('asks nothing where nobody could know, and does not mind a server that is gone', async (t) => {
+  const port = await freePort()
+  cancel({ host: '127.0.0.1', port })
+  const server = await listen({ host: '127.0.0.1', port: 0 })
+  let asked = 0
+  server.on('connection', () => asked++)
+  cancel({ host: '127.0.0.1', port: (server.address() as { port: number }).port }, null)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.equal(asked, 0)
+  server.close()
+})
