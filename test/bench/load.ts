@@ -27,14 +27,15 @@ export async function load(
   const headers = {
     authorization: `Bearer ${token}`,
     ...(body && { 'content-type': 'application/json' }),
-    ...(once && { 'idempotency-key': '[<id>]' }),
+    // Each write carries a new id, so that making one costs both kinds of writes the same.
+    ...(body && { [once ? 'idempotency-key' : 'x-not-a-key']: '[<id>]' }),
   }
   const text = body && JSON.stringify(body)
   const result = await autocannon({
     url,
     method,
     headers,
-    idReplacement: once,
+    idReplacement: body !== undefined,
     ...(text && { body: text }),
     ...options,
   })

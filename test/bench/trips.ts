@@ -2,7 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { importBuild } from './build.ts'
 import { median } from './load.ts'
 import { chart, judge, progress } from './report.ts'
-import { type Database, startApi } from './service.ts'
+import { type Database, environment, startApi } from './service.ts'
 
 const DELAYS_MS = [0, 1, 5, 20]
 const SAMPLES = 15
@@ -46,7 +46,10 @@ export async function measureTrips(database: Database): Promise<void> {
   progress('round trips')
   const proxy = await startDelay(database.databaseUrl)
   const { createDatabase } = await importBuild<typeof import('../../src/database.ts')>('database')
-  const alone = createDatabase({ url: proxy.url, max: 1, prepare: true })
+  const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('config')
+  const alone = createDatabase(
+    loadConfig({ ...environment(database), DATABASE_URL: proxy.url, DATABASE_POOL_SIZE: '1' }),
+  )
   const api = await startApi({ ...database, databaseUrl: proxy.url })
   const token = await api.signUp('trips@example.com')
   const newTodo = async () => `/todos/${(await api.ask('POST', '/todos', { title: 'a todo' }, token)).id}`

@@ -14,11 +14,7 @@ const config = loadConfig(process.env)
 const app = await buildApp(config)
 
 if (mode !== 'api') {
-  const { withoutUser } = createDatabase({
-    url: `${process.env.OWNER_URL}`,
-    max: config.DATABASE_POOL_SIZE,
-    prepare: true,
-  })
+  const { withoutUser } = createDatabase(loadConfig({ ...process.env, DATABASE_URL: process.env.OWNER_URL }))
   const bare = (user: string) =>
     withoutUser(
       (tx) => tx<Todo>`
