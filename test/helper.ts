@@ -19,6 +19,7 @@ export const testing = {
   CONNECT_TIMEOUT_MS: '5000',
   POOL_TIMEOUT_MS: '5000',
   TRANSACTION_TIMEOUT_MS: '8000',
+  EVENT_LOOP_DELAY_LIMIT_MS: '0',
 }
 
 /** The production app on a database, closed at the end. Each of its answers is held against the OpenAPI document. */

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { dictionary } from '@zxcvbn-ts/language-common'
 import { genSaltSync, getRounds } from 'bcryptjs'
 import fp from 'fastify-plugin'
 import { Piscina } from 'piscina'
@@ -37,14 +36,6 @@ const MIN_BYTES = 8
 /** How many hashes may wait: at cost 12, some ten seconds' work for one thread. */
 const MAX_QUEUE = 32
 
-/** Those of the 49,000 most common ones that are long enough to be taken at all, in lower case. */
-const common = new Set(dictionary['passwords-common'].filter((password) => password.length >= MIN_BYTES))
-
-function refuseCommon(password: string, pointer: string): void {
-  if (!common.has(password.toLowerCase())) return
-  throw invalidMember(pointer, 'common_password', 'is one of the most common passwords')
-}
-
 /** bcrypt in worker threads, with a bounded queue. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -59,16 +50,18 @@ export default fp<{ config: Config }>(
     })
     app.addHook('onClose', () => pool.destroy())
 
-    async function hash(password: string, ...salts: string[]): Promise<string> {
+    /** Undefined only when a common password is to be refused, and is one. */
+    async function run(task: { password: string; salts: string[]; refuseCommon?: boolean }) {
       if (pool.queueSize >= MAX_QUEUE) throw overloaded()
-      const [first] = (await pool.run({ password, salts })) as [string]
-      return first
+      return (await pool.run(task)) as string | undefined
     }
+    const hash = async (password: string, ...salts: string[]) => `${await run({ password, salts })}`
 
     app.decorate('passwords', {
       async hashNew(password, pointer) {
-        refuseCommon(password, pointer)
-        return hash(password, genSaltSync(cost))
+        const made = await run({ password, salts: [genSaltSync(cost)], refuseCommon: true })
+        if (made) return made
+        throw invalidMember(pointer, 'common_password', 'is one of the most common passwords')
       },
       async hashToCompare(password, salt) {
         if (Buffer.byteLength(password) > MAX_BYTES) throw unauthorized('invalid_credentials')
