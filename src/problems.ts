@@ -7,7 +7,6 @@ import {
   invalidMember,
   notFound,
   type ProblemCode,
-  requestInProgress,
   unavailable,
 } from './errors.ts'
 import type { Problem } from './schema.ts'
@@ -16,7 +15,6 @@ import type { Problem } from './schema.ts'
 const constraints: Record<string, () => ApiError> = {
   users_email_key: () => new ApiError('email_taken'),
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
-  idempotency_keys_fingerprint_sha256: requestInProgress,
 }
 
 /** From SQLSTATE (PostgreSQL manual, appendix A) to the client's error; undefined when it is our fault. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type postgres from 'postgres'
 import t from 'tap'
 import { askWith, createApp, problem, setUp, signUp, type TestUser } from './helper.ts'
 
@@ -6,6 +7,12 @@ import { askWith, createApp, problem, setUp, signUp, type TestUser } from './hel
 
 const { app, database } = await setUp(t)
 const key = (value: string = randomUUID()) => ({ 'idempotency-key': value })
+/** Until somebody waits for a lock. */
+const isWaiting = async () => {
+  const waiting = () =>
+    database.admin`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  while ((await waiting()).length === 0);
+}
 const titles = async (user: TestUser) =>
   (await user.ask('GET', '/todos?limit=100')).json().data.map(({ title }: { title: string }) => title)
 
@@ -41,12 +48,37 @@ t.test('makes one todo of 50 identical requests at the same moment', async (t) =
   t.same(await titles(user), ['once'])
 })
 
-t.test('says that the first request is still running', async (t) => {
+t.test('waits for the first request that is still running, and answers what that did', async (t) => {
   const user = await signUp(app)
+  const headers = key()
+  const first = await user.ask('POST', '/todos', { title: 'a' }, headers)
+  const [kept] = await database.admin`
+    delete from idempotency_keys where user_id = ${user.id} returning user_id, key, fingerprint, result`
+  const other = await database.admin.reserve()
+  for (const end of ['commit', 'rollback']) {
+    await other`begin`
+    await other`insert into idempotency_keys ${other(kept as postgres.Row)}`
+    const answered = user.ask('POST', '/todos', { title: 'a' }, headers)
+    await isWaiting()
+    await other.unsafe(end)
+    const answer = await answered
+    t.equal(answer.statusCode, 201)
+    t.equal(answer.headers['idempotent-replayed'], end === 'commit' ? 'true' : undefined)
+    t.equal(answer.body === first.body, end === 'commit')
+    await database.admin`delete from idempotency_keys where user_id = ${user.id}`
+  }
+  other.release()
+  t.same(await titles(user), ['a', 'a'], 'what was answered from the other is undone')
+})
+
+t.test('says that the first request is still running when that takes long', async (t) => {
+  const hasty = await createApp(t, database, { LOCK_TIMEOUT_MS: '50' })
+  const user = await signUp(hasty)
   const value = randomUUID()
   const other = await database.admin.reserve()
   await other`begin`
-  await other`select pg_advisory_xact_lock(hashtextextended(${value}, hashtextextended(${user.id}, 0)))`
+  await other`
+    insert into idempotency_keys (user_id, key, fingerprint, result) values (${user.id}, ${value}, sha256(''), '[]')`
   const answer = await user.ask('POST', '/todos', { title: 'a' }, key(value))
   problem(t, answer, 409, 'request_in_progress')
   t.equal(answer.headers['retry-after'], '1')
@@ -56,24 +88,29 @@ t.test('says that the first request is still running', async (t) => {
   t.equal((await user.ask('POST', '/todos', { title: 'a' }, key(value))).statusCode, 201)
 })
 
-t.test('undoes a write whose key another one took in the same moment', async (t) => {
-  const user = await signUp(app)
-  const value = randomUUID()
+t.test('does not take another lock for another request', async (t) => {
+  const hasty = await createApp(t, database, { LOCK_TIMEOUT_MS: '50' })
+  const user = await signUp(hasty)
+  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
   const other = await database.admin.reserve()
   await other`begin`
-  await other`
-    insert into idempotency_keys (user_id, key, fingerprint, result) values (${user.id}, ${value}, sha256(''), '[]')`
-  const answered = user.ask('POST', '/todos', { title: 'a' }, key(value))
-  let waiting = 0
-  while (waiting === 0)
-    waiting = (
-      await database.admin`
-        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-    ).length
-  await other`commit`
+  await other`select from todos where id = ${id} for update`
+  problem(t, await user.ask('PATCH', `/todos/${id}`, { title: 'b' }, key()), 503, 'unavailable')
+  await other`rollback`
   other.release()
-  problem(t, await answered, 409, 'request_in_progress')
-  t.same(await titles(user), [])
+})
+
+t.test('looks for what was done before where there is nothing to do now', async (t) => {
+  const user = await signUp(app)
+  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+  const headers = key()
+  const body = { operations: [{ op: 'delete', id }] }
+  const first = await user.ask('POST', '/todos/batch', body, headers)
+  const retry = await user.ask('POST', '/todos/batch', body, headers)
+  t.equal(first.statusCode, 200)
+  t.same([retry.statusCode, retry.body], [200, first.body])
+  t.equal(retry.headers['idempotent-replayed'], 'true')
+  problem(t, await user.ask('POST', '/todos/batch', body, key()), 404, 'not_found')
 })
 
 t.test('refuses another request under the same key', async (t) => {

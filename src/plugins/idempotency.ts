@@ -1,54 +1,52 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { DatabaseError } from 'pg'
 import { ApiError, requestInProgress } from '../errors.ts'
-import type { Tx } from '../tx.ts'
+import { type Fragment, fragment, type Tx } from '../tx.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * {@link FastifyRequest.withUser} for a write; with an Idempotency-Key it happens once, and its rows
-     * commit together with it. No rows are no success, and are not kept.
+     * {@link FastifyRequest.withUser} for a write; with an Idempotency-Key it happens once, and its rows are kept
+     * in the same transaction. No rows are no success, and are not kept.
+     * @param run sends one statement, which then keeps its own rows: one round trip; or `many`: two
      * @throws {ApiError} request_in_progress (409), idempotency_key_reused (422)
      */
     withUserOnce<Row extends object>(
       reply: FastifyReply,
       run: (tx: Tx) => Promise<readonly Row[]>,
+      statements?: 'one' | 'many',
     ): Promise<readonly Row[]>
   }
-}
-
-class Nothing extends Error {}
-/** The key is not free: another write holds it, or `kept` is what one has done. */
-class Taken extends Error {
-  readonly kept: Kept | undefined
-  constructor(kept?: Kept) {
-    super()
-    this.kept = kept
-  }
-}
-interface Kept {
-  fingerprint: Buffer
-  result: object[]
 }
 
 /** Exactly-once writes by the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). */
 export default fp(
   async (app) => {
-    app.decorateRequest('withUserOnce', async function (reply, run) {
+    app.decorateRequest('withUserOnce', async function (reply, run, statements = 'one') {
       const key = this.headers['idempotency-key']
       if (typeof key !== 'string') return this.withUser(run)
       const fingerprint = fingerprintOf(this)
-      try {
-        return await this.withUser((tx) => runOnce(tx, key, fingerprint, run))
-      } catch (error) {
-        if (error instanceof Nothing) return []
-        if (!(error instanceof Taken)) throw error
-        if (!error.kept) throw requestInProgress()
-        if (!fingerprint.equals(error.kept.fingerprint)) throw new ApiError('idempotency_key_reused')
+      const runAndKeep = statements === 'one' ? runOne : runMany
+      let refusal: unknown
+      const rows = await this.withUser((tx) => runAndKeep(tx, key, fingerprint, run)).catch((error) => {
+        if (!isRefusal(error)) throw error
+        refusal = error
+        return []
+      })
+      if (rows.length > 0) return rows
+
+      // Nothing was done now. It may have been before.
+      const [kept] = await this.withUser((tx) => findKept(tx, key))
+      if (kept) {
+        if (!fingerprint.equals(kept.fingerprint)) throw new ApiError('idempotency_key_reused')
         reply.header('idempotent-replayed', 'true')
-        return error.kept.result as never
+        return JSON.parse(kept.result, revive)
       }
+      if (isTaken(refusal)) throw requestInProgress()
+      if (refusal) throw refusal
+      return rows
     })
   },
   { name: 'idempotency', dependencies: ['database', 'auth'] },
@@ -65,46 +63,55 @@ function fingerprintOf({ method, url, headers, body }: FastifyRequest): Buffer {
   return createHash('sha256').update(request).digest()
 }
 
-/** The claim and the write travel together: the write is undone when the key turns out to be taken. */
-async function runOnce<Row extends object>(
+type Run<Row> = (tx: Tx) => Promise<readonly Row[]>
+
+function runOne<Row>(tx: Tx, key: string, fingerprint: Buffer, run: Run<Row>): Promise<readonly Row[]> {
+  const keeping = (strings: TemplateStringsArray, ...values: Parameters<Tx>[1][]) => tx`
+    with written as (${fragment(strings, ...values)}), keeping as (
+      ${keep(key, fingerprint, fragment`jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
+    )
+    select * from written`
+  return run(keeping as Tx)
+}
+
+async function runMany<Row>(
   tx: Tx,
   key: string,
   fingerprint: Buffer,
-  run: (tx: Tx) => Promise<readonly Row[]>,
+  run: Run<Row>,
 ): Promise<readonly Row[]> {
-  const claim = claimKey(tx, key)
-  const work = run(tx)
-  // Looked at only when the key is free.
-  work.catch(() => {})
-  const [{ locked, ...kept }] = (await claim) as [Claim]
-  if (isKept(kept)) throw new Taken(kept)
-  if (!locked) throw new Taken()
-  const rows = await work
-  if (rows.length === 0) throw new Nothing()
-  // Not waited for: the commit follows it, and is told as done only when both succeeded.
-  keepResult(tx, key, fingerprint, rows)
+  const rows = await run(tx)
+  // Not waited for: the commit follows it, and both are told as done, or neither.
+  tx`${keep(key, fingerprint, fragment`${JSON.stringify(rows)}::jsonb`)}`
   return rows
 }
 
-/** Nulls when nothing is kept. */
-type Found = Kept | Record<keyof Kept, null>
-type Claim = Found & { locked: boolean }
-const isKept = (found: Found): found is Kept => found.fingerprint !== null
-
-/** Takes the key's lock until the end of the transaction, without waiting for another that has it, and looks for what is kept. */
-const claimKey = (tx: Tx, key: string) => tx<Claim>`
-  select pg_try_advisory_xact_lock(hashtextextended(${key}, hashtextextended(app.user_id()::text, 0))) as locked,
-    fingerprint, result
-  from (values (1)) as always left join idempotency_keys on key = ${key} and expires_at >= now()`
-
 /**
- * What is in the way has expired, or was committed between the claim's look and its lock. Then the empty
- * fingerprint fails, by its constraint, all that this transaction did.
+ * Waits for another transaction that is keeping something under the same key. When that has been committed, the
+ * empty fingerprint fails, by its constraint, all that this one did; unless what was kept has expired.
  */
-const keepResult = (tx: Tx, key: string, fingerprint: Buffer, rows: readonly object[]) => tx`
+const keep = (key: string, fingerprint: Buffer, result: Fragment) => fragment`
   insert into idempotency_keys as kept (key, fingerprint, result)
-  values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)
+  select ${key}::text, ${fingerprint}::bytea, ${result}
   on conflict on constraint idempotency_keys_pkey do update set
     fingerprint = case when kept.expires_at < now() then excluded.fingerprint else '' end,
     result = excluded.result,
     expires_at = excluded.expires_at`
+
+const findKept = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: string }>`
+  select fingerprint, result::text from idempotency_keys where key = ${key} and expires_at >= now()`
+
+/** A time, whose zone to_jsonb() writes as +00:00 and this API as Z. */
+const revive = (name: string, value: unknown) =>
+  name.endsWith('_at') && typeof value === 'string' ? value.replace('+00:00', 'Z') : value
+
+/** Whether the database refused the write, or there is nothing to write to; not that nobody may ask, or can. */
+const isRefusal = (error: unknown) =>
+  error instanceof DatabaseError || (error instanceof ApiError && error.code === 'not_found')
+
+const LOCK_NOT_AVAILABLE = '55P03'
+/** Whether another write was keeping the same key: it was there first, or is still under way after LOCK_TIMEOUT_MS. */
+const isTaken = (error: unknown) =>
+  error instanceof DatabaseError &&
+  (error.constraint === 'idempotency_keys_fingerprint_sha256' ||
+    (error.code === LOCK_NOT_AVAILABLE && /\bidempotency_keys/.test(`${error.where}`)))

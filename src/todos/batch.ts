@@ -39,9 +39,11 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { operations: sent } = request.body
-      const results = await request.withUserOnce(reply, (tx) =>
+      const results = await request.withUserOnce(
+        reply,
         // Sent together, in their order.
-        Promise.all(sent.map((operation, index) => runOperation(tx, operation, index))),
+        (tx) => Promise.all(sent.map((operation, index) => runOperation(tx, operation, index))),
+        'many',
       )
       return { results: [...results] }
     },

@@ -30,6 +30,9 @@ export const environment = ({ databaseUrl, ownerUrl }: Pick<Database, 'databaseU
   RATE_LIMIT_LOGIN: '0',
   RATE_LIMIT_LOGIN_ACCOUNT: '0',
   RATE_LIMIT_API: '0',
+  // What is measured is the work, not the shedding of it.
+  POOL_TIMEOUT_MS: '10000',
+  EVENT_LOOP_DELAY_LIMIT_MS: '0',
 })
 
 /** Runs work on an embedded PostgreSQL of its own. */

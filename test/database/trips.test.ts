@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { createApp, logIn, password, setUp, signUp } from '../helper.ts'
 import { startProxy } from '../proxy.ts'
@@ -34,6 +35,23 @@ t.test('costs one round trip for every route of one statement', async (t) => {
   proxy.flights = ''
   await other.ask('POST', '/logout')
   t.equal(proxy.flights, '><', 'POST /logout')
+})
+
+t.test('costs one round trip too where the write is to happen once, and a batch two', async (t) => {
+  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+  const operations = Array.from({ length: 5 }, () => ({ op: 'create', todo: { title: 'a' } }))
+  const writes = [
+    ['POST', '/todos', { title: 'a' }, '><'],
+    ['PATCH', `/todos/${id}`, { title: 'b' }, '><'],
+    ['POST', '/todos/batch', { operations }, '><><'],
+  ] as const
+  for (const [method, url, body, flights] of writes) {
+    await user.ask(method, url, body, { 'idempotency-key': randomUUID() })
+    proxy.flights = ''
+    const answer = await user.ask(method, url, body, { 'idempotency-key': randomUUID() })
+    t.match(answer, { statusCode: /^20/ })
+    t.equal(proxy.flights, flights, `${method} ${url}`)
+  }
 })
 
 t.test('sends four prepared statements, however many todos there are', async (t) => {
