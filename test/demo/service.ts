@@ -1,0 +1,39 @@
+import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startEmbedded } from '../../db/embedded.ts'
+import { importBuild } from '../bench/build.ts'
+
+const { buildApp } = await importBuild<typeof import('../../src/app.ts')>('app')
+const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('config')
+
+/** Runs work on the production build and a database of its own; nothing is left of either. */
+export async function withService(
+  work: (url: string, databaseUrl: string, psql: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'todo-api-demo-'))
+  // Root's PostgreSQL runs as nobody, who must get in.
+  chmodSync(folder, 0o755)
+  try {
+    // What it loses in a crash is not missed.
+    const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(folder, ['fsync=off'])
+    const own = { DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, LOG_LEVEL: 'silent' }
+    // Nothing that a service beside this one uses; and no refusals because the story, too, runs in this process.
+    const alone = { REDIS_URL: '', ADMIN_PORT: '', EVENT_LOOP_DELAY_LIMIT_MS: '0' }
+    await serve({ ...process.env, ...own, ...alone }, (url) => work(url, databaseUrl, psql)).finally(stop)
+  } finally {
+    // A link to where the cluster is, if nobody does not get in after all.
+    const cluster = join(folder, 'postgres')
+    if (existsSync(cluster)) rmSync(realpathSync(cluster), { recursive: true })
+    rmSync(folder, { recursive: true })
+  }
+}
+
+async function serve(env: NodeJS.ProcessEnv, work: (url: string) => Promise<void>): Promise<void> {
+  const app = await buildApp(loadConfig(env))
+  try {
+    await work(await app.listen({ port: 0, host: '127.0.0.1' }))
+  } finally {
+    await app.close()
+  }
+}
