@@ -1,0 +1,82 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { type Block, readBlocks } from './markdown.ts'
+
+// Follows docs/adding-a-resource.md in a copy of the tree: with the table alone the tests must fail, as the page
+// shows, and the audit must not; with everything on the page they must pass.
+
+const blocks = readBlocks('docs/adding-a-resource.md')
+const copy = mkdtempSync(join(tmpdir(), 'todo-api-resource-'))
+// The embedded PostgreSQL of the copy's tests may run as another user.
+execFileSync('chmod', ['755', copy])
+
+/** Puts each hunk in the place of its context, which must be there exactly once. */
+function patch(text: string, diff: string): string {
+  const [, ...hunks] = diff.split(/^@@\n/m)
+  return hunks.reduce((patched, hunk) => {
+    const lines = hunk.trimEnd().split('\n')
+    const context = lines.filter((line) => !line.startsWith('+')).map((line) => line.slice(1))
+    const [before, after, ...more] = patched.split(context.join('\n'))
+    if (after === undefined || more.length > 0) throw new Error(`This is not there once:\n${hunk}`)
+    return before + lines.map((line) => line.slice(1)).join('\n') + after
+  }, text)
+}
+
+function carryOut({ language, file, text }: Block): void {
+  const path = join(copy, file)
+  mkdirSync(dirname(path), { recursive: true })
+  if (language === 'diff') writeFileSync(path, patch(readFileSync(path, 'utf8'), text))
+  else if (language === 'text') appendFileSync(path, text)
+  else writeFileSync(path, text, { flag: 'wx' })
+}
+
+/** Runs a script of the copy. */
+function run(...args: string[]) {
+  process.stderr.write(`… npm ${args.join(' ')}\n`)
+  const { status, stdout, stderr } = spawnSync('npm', args, {
+    cwd: copy,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  })
+  return { passed: status === 0, said: stdout + stderr }
+}
+
+function expect(met: boolean, what: string, said: string): void {
+  if (met) return
+  process.stderr.write(`${said.slice(-20_000)}\n`)
+  throw new Error(what)
+}
+
+try {
+  const tracked = execFileSync('git', ['ls-files', '-z'], { encoding: 'utf8' }).split('\0').filter(Boolean)
+  for (const path of [...tracked, 'node_modules'])
+    cpSync(path, join(copy, path), { recursive: true, verbatimSymlinks: true })
+
+  const files = blocks.filter(({ file }) => file)
+  const [table, ...rest] = files
+  carryOut(table as Block)
+  const audit = run('test', '--', 'test/policies/audit.test.ts', '--disable-coverage')
+  expect(audit.passed, 'The audit finds something wrong with the table.', audit.said)
+  const demands = run('test', '--', 'test/policies/policies.test.ts', '--disable-coverage')
+  expect(!demands.passed, 'The tests do not miss the rows of the new table.', demands.said)
+  for (const { text } of blocks.filter(({ language }) => language === 'console'))
+    for (const line of text.trim().split('\n'))
+      expect(
+        demands.said.replaceAll(/(not ok) \d+/g, '$1').includes(line),
+        `They do not say: ${line}`,
+        demands.said,
+      )
+
+  for (const block of rest) carryOut(block)
+  for (const args of [['run', 'openapi'], ['run', 'lint'], ['test']]) {
+    const { passed, said } = run(...args)
+    expect(passed, `npm ${args.join(' ')} fails.`, said)
+  }
+  process.stdout.write(
+    `${files.length} files of docs/adding-a-resource.md make a resource that all tests accept.\n`,
+  )
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
