@@ -90,7 +90,7 @@ export async function buildApp(
   await app.register(authPlugin, { config, now })
   await app.register(passwords, { config })
   await app.register(metrics, { config })
-  await app.register(idempotency)
+  await app.register(idempotency, { config })
   await app.register(docs)
 
   await app.register(health)

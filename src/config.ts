@@ -14,6 +14,7 @@ const Environment = Type.Object({
   DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
   DATABASE_POOL_SIZE: count(10, 1, 1000),
   DATABASE_PREPARE: Type.Boolean({ default: true }),
+  DATABASE_SHARDED: Type.Boolean({ default: false }),
   JWT_SECRET: Type.String(),
   JWT_SECRET_PREVIOUS: Type.String({ default: '' }),
   JWT_ISSUER: Type.String({ default: 'todo-api', minLength: 1 }),
@@ -57,6 +58,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_URL: 'must be set to a postgres:// URL of the role that the API logs in with',
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
   DATABASE_PREPARE: 'must be true or false',
+  DATABASE_SHARDED: 'must be true or false',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }

@@ -77,7 +77,7 @@ async function asUser<T>(
   { deadline }: BorrowOptions = {},
 ): Promise<T> {
   const { user_id, session_id, token_hash, scopes: needed = [] } = credential
-  const { tx, flush, end, isLast, revoke } = openTx(connection)
+  const { tx, flush, end, isLast, revoke } = openTx(connection, user_id)
   const commit = () => {
     connection.committing = mode === 'read write'
     return end('commit')

@@ -14,6 +14,8 @@ export interface BorrowOptions {
 
 export interface Connection {
   alive: boolean
+  /** Whether the tables are sharded by user. */
+  readonly sharded: boolean
   /** Sends statements together, after those that are on their way; the results are theirs to tell. */
   send(statements: readonly Statement[]): void
   /** Ends the transaction that is using the connection, when the connection is lost. */
@@ -82,6 +84,7 @@ export function createPool(config: Config): Pool {
     }
     const connection: Connection = {
       alive: true,
+      sharded: config.DATABASE_SHARDED,
       onLost: undefined,
       committing: false,
       send(statements) {

@@ -8,38 +8,49 @@ declare const brand: unique symbol
  * travels together. It exists inside `withUser` (or `withoutUser`) and throws once that has ended.
  */
 export interface Tx {
-  <Row extends object>(
-    strings: TemplateStringsArray,
-    ...values: readonly (Value | Fragment)[]
-  ): Promise<Row[]>
+  <Row extends object>(strings: TemplateStringsArray, ...parts: readonly Part[]): Promise<Row[]>
   readonly [brand]: true
 }
+
+type Part = Value | Fragment | Routed
+/** A fragment that is another one on a sharded database: the user of the transaction tells the shard, null that there is none. */
+export type Routed = (shard: string | null) => Fragment
 
 /** A piece of SQL to be put into a statement, with its own values; made by {@link fragment} alone. */
 class Fragment {
   readonly strings: TemplateStringsArray
-  readonly values: readonly (Value | Fragment)[]
+  readonly values: readonly Part[]
   /** Whether the statement must be planned each time. */
   readonly unkept: boolean
-  constructor(strings: TemplateStringsArray, values: readonly (Value | Fragment)[], unkept = false) {
+  constructor(strings: TemplateStringsArray, values: readonly Part[], unkept = false) {
     this.strings = strings
     this.values = values
     this.unkept = unkept
   }
 }
 /** A tagged template, so that no text from outside can ever become SQL. */
-export const fragment = (strings: TemplateStringsArray, ...values: readonly (Value | Fragment)[]) =>
+export const fragment = (strings: TemplateStringsArray, ...values: readonly Part[]) =>
   new Fragment(strings, values)
 /**
  * As {@link fragment}, and the statement that it becomes part of is planned each time, for its user and its values,
  * and not kept: where a plan that is good for one user can be a thousand times too slow for another.
  */
-export const unkeptFragment = (strings: TemplateStringsArray, ...values: readonly (Value | Fragment)[]) =>
+export const unkeptFragment = (strings: TemplateStringsArray, ...values: readonly Part[]) =>
   new Fragment(strings, values, true)
 export type { Fragment }
 
-/** A handle for one transaction on a connection, how to end it, and how to take the handle away. */
-export function openTx(connection: Connection) {
+/**
+ * For the condition of every statement on a sharded table: which shard to ask, for by the policies alone Citus asks
+ * them all. Not a filter: without it, or with another's id, the policies leave the same rows or none.
+ */
+export const mine: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
+
+/**
+ * A handle for one transaction on a connection, how to end it, and how to take the handle away.
+ * @param user_id who is asking, if anybody
+ */
+export function openTx(connection: Connection, user_id: string | null = null) {
+  const shard = connection.sharded ? user_id : null
   let ended = false
   let first = true
   let pending: Statement[] = []
@@ -58,11 +69,11 @@ export function openTx(connection: Connection) {
     last = statement.result
     return statement
   }
-  const tx = (strings: TemplateStringsArray, ...nested: readonly (Value | Fragment)[]) => {
+  const tx = (strings: TemplateStringsArray, ...parts: readonly Part[]) => {
     if (ended) throw new Error('This transaction has ended')
     const values: Value[] = []
-    const kept = !nested.some((value) => value instanceof Fragment && value.unkept)
-    return add(new Statement(compose(strings, nested, values), values, kept)).result
+    const kept = !parts.some((value) => value instanceof Fragment && value.unkept)
+    return add(new Statement(compose(strings, parts, values, shard), values, kept)).result
   }
   return {
     tx: tx as unknown as Tx,
@@ -84,13 +95,15 @@ export function openTx(connection: Connection) {
 /** The text of a statement in which each fragment takes its place; its values go to the end of the list. */
 function compose(
   strings: TemplateStringsArray,
-  nested: readonly (Value | Fragment)[],
+  parts: readonly Part[],
   values: Value[],
+  shard: string | null,
 ): string {
   let text = strings[0] as string
-  nested.forEach((value, index) => {
+  parts.forEach((given, index) => {
+    const part = typeof given === 'function' ? given(shard) : given
     text +=
-      value instanceof Fragment ? compose(value.strings, value.values, values) : `$${values.push(value)}`
+      part instanceof Fragment ? compose(part.strings, part.values, values, shard) : `$${values.push(part)}`
     text += strings[index + 1]
   })
   return text

@@ -44,6 +44,7 @@ t.test('ends with one sentence that names the variable and not its value', async
       /^BCRYPT_COST must be at least 10 when NODE_ENV is production\.$/,
     ],
     [{ DATABASE_PREPARE: 'secret' }, /^DATABASE_PREPARE must be true or false\.$/],
+    [{ DATABASE_SHARDED: 'secret' }, /^DATABASE_SHARDED must be true or false\.$/],
     [{ LOG_LEVEL: 'secret' }, /^LOG_LEVEL must be one of/],
     [{ CORS_ORIGINS: 'app.example.com' }, /^CORS_ORIGINS must be a comma-separated list of origins/],
     [{ CORS_ORIGINS: 'https://app.example.com/' }, /^CORS_ORIGINS must be/],

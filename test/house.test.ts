@@ -50,7 +50,22 @@ t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
     for (const name of imports) t.match(name, /^src\/(tx|schema|entity-tags|\w+\/schema)\.ts$/, path)
 })
 
-t.test('compares user_id nowhere: the policies do', async (t) => {
-  for (const { path, text, name } of sources)
-    t.notMatch(text, sql.includes(name) ? /user_id\s*(=|<|>|in\b|is\b|between\b)/ : /user_id\s*[!=]==?/, path)
+t.test('compares user_id nowhere but in the routing of a sharded database: the policies do', async (t) => {
+  const routing = /fragment`user_id = \$\{shard\}`/
+  t.equal(files.filter(({ text }) => routing.test(text)).length, 1)
+  for (const { path, text, name } of sources) {
+    const rest = text.replace(routing, '')
+    t.notMatch(rest, sql.includes(name) ? /user_id\s*(=|<|>|in\b|is\b|between\b)/ : /user_id\s*[!=]==?/, path)
+    t.notMatch(rest, /user_id = \$/, path)
+  }
+})
+
+t.test('routes every statement on a sharded table', async (t) => {
+  let routed = 0
+  for (const { path, text } of sources)
+    for (const [statement] of text.matchAll(/\b(from|join|update) (todos|idempotency_keys)\b[^`]*/g)) {
+      t.match(statement, /\b(where|on) \$\{mine\} and /, `${path}: ${statement}`)
+      routed++
+    }
+  t.ok(routed > 8, `${routed} statements`)
 })

@@ -2,7 +2,7 @@ import type { User } from '../auth/schema.ts'
 import type { Client, PageQuery } from '../schema.ts'
 import type { Todo } from '../todos/schema.ts'
 import type { AccessToken } from '../tokens/schema.ts'
-import type { Tx } from '../tx.ts'
+import { mine, type Tx } from '../tx.ts'
 import type { Event, Session } from './schema.ts'
 
 /** The user who is asking: the policy leaves this one row. */
@@ -76,6 +76,6 @@ export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
 export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
   from todos
-  where id > ${after}
+  where ${mine} and id > ${after}
   order by id
   limit ${limit}`

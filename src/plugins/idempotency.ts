@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
+import type { Config } from '../config.ts'
 import { ApiError, requestInProgress } from '../errors.ts'
-import { type Fragment, fragment, type Tx } from '../tx.ts'
+import { type Fragment, fragment, mine, type Tx } from '../tx.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,13 +23,16 @@ declare module 'fastify' {
 }
 
 /** Exactly-once writes by the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). */
-export default fp(
-  async (app) => {
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    // On a shard two inserts cannot be one statement.
+    const runSingle = config.DATABASE_SHARDED ? runMany : runOne
+
     app.decorateRequest('withUserOnce', async function (reply, run, statements = 'one') {
       const key = this.headers['idempotency-key']
       if (typeof key !== 'string') return this.withUser(run)
       const fingerprint = fingerprintOf(this)
-      const runAndKeep = statements === 'one' ? runOne : runMany
+      const runAndKeep = statements === 'one' ? runSingle : runMany
       let refusal: unknown
       const rows = await this.withUser((tx) => runAndKeep(tx, key, fingerprint, run)).catch((error) => {
         if (!isRefusal(error)) throw error
@@ -88,18 +92,19 @@ async function runMany<Row>(
 
 /**
  * Waits for another transaction that is keeping something under the same key. When that has been committed, the
- * empty fingerprint fails, by its constraint, all that this one did; unless what was kept has expired.
+ * empty fingerprint fails, by its constraint, all that this one did; unless what was kept has expired. That is told
+ * from the new one's expiry, 24 hours from now: here Citus takes immutable functions only, and now() is not.
  */
 const keep = (key: string, fingerprint: Buffer, result: Fragment) => fragment`
   insert into idempotency_keys as kept (key, fingerprint, result)
   select ${key}::text, ${fingerprint}::bytea, ${result}
   on conflict on constraint idempotency_keys_pkey do update set
-    fingerprint = case when kept.expires_at < now() then excluded.fingerprint else '' end,
+    fingerprint = case when excluded.expires_at - kept.expires_at > '24 hours' then excluded.fingerprint else '' end,
     result = excluded.result,
     expires_at = excluded.expires_at`
 
 const findKept = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: string }>`
-  select fingerprint, result::text from idempotency_keys where key = ${key} and expires_at >= now()`
+  select fingerprint, result::text from idempotency_keys where ${mine} and key = ${key} and expires_at >= now()`
 
 /** A time, whose zone to_jsonb() writes as +00:00 and this API as Z. */
 const revive = (name: string, value: unknown) =>

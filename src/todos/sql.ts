@@ -1,23 +1,27 @@
 import type { Precondition } from '../entity-tags.ts'
-import { fragment, type Tx } from '../tx.ts'
+import { fragment, mine, type Tx } from '../tx.ts'
 import type { NewTodo, Todo, TodoPatch } from './schema.ts'
 
-// No statement here says whose todos it means: the policies do.
+// No statement here says whose todos it means: the policies do. `mine` says no more than where they are.
 
 export const getTodo = (tx: Tx, id: string) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
   from todos
-  where id = ${id}`
+  where ${mine} and id = ${id}`
 
-export const createTodo = (tx: Tx, id: string, todo: NewTodo) => tx<Todo>`
+export const createTodo = (
+  tx: Tx,
+  id: string,
+  { title, notes, completed = false, due_at, priority = 0, tags = [], position = 0 }: NewTodo,
+) => tx<Todo>`
   insert into todos (id, title, notes, completed, completed_at, due_at, priority, tags, position)
-  select ${id}, title, notes, completed, case when completed then now() end, due_at, priority, tags, position
-  from jsonb_to_record(${JSON.stringify({ completed: false, priority: 0, tags: [], position: 0, ...todo })}::jsonb) as new (
-    title text, notes text, completed boolean, due_at timestamptz, priority smallint, tags text[], position integer)
+  values (${id}, ${title}, ${notes ?? null}, ${completed}, case when ${completed} then now() end, ${due_at ?? null},
+          ${priority}, ${tags}, ${position})
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
 /** Whether there is such a todo, for a write that found none of the version it was meant for. */
-export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`select id from todos where id = ${id}`
+export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`
+  select id from todos where ${mine} and id = ${id}`
 
 const isMet = ({ allowed, refused }: Precondition) => fragment`
   version = any (coalesce(${allowed}::integer[], array[version]))
@@ -34,19 +38,19 @@ export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, precondition: P
            todos.version + (patch <> '{}')::integer,
            case when patch = '{}' then todos.updated_at else now() end
     from (select ${JSON.stringify(patch)}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
-  where id = ${id} and ${isMet(precondition)}
+  where ${mine} and id = ${id} and ${isMet(precondition)}
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
 export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx<{ id: string }>`
   delete from todos
-  where id = ${id} and ${isMet(precondition)}
+  where ${mine} and id = ${id} and ${isMet(precondition)}
   returning id`
 
 /** Deletes all todos, or those that are completed, or those that are not. */
 export const deleteTodos = (tx: Tx, completed: boolean | null) => tx<{ deleted: number }>`
   with gone as (
     delete from todos
-    where completed = coalesce(${completed}, completed)
+    where ${mine} and completed = coalesce(${completed}, completed)
     returning id
   )
   select count(*)::integer as deleted from gone`
