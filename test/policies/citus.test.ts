@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import type { TransactionSql } from 'postgres'
+import t from 'tap'
+import { cloneDatabase } from '../database.ts'
+import { ids, insertRows } from './fixture.ts'
+
+// What Citus demands of the schema, as far as plain PostgreSQL can tell. Citus itself is not in here: a table and two
+// functions stand in for its own, and write down what db/citus.sql asks of them.
+
+const { admin, url } = await cloneDatabase(t)
+const { username: login } = new URL(url)
+const standIns = `
+  create table pg_dist_partition (logicalrelid regclass, key text, colocated text);
+  create function create_reference_table(name regclass) returns void language sql
+    as 'insert into pg_dist_partition values (name)';
+  create function create_distributed_table(name regclass, key text, colocate_with text default 'default') returns void
+    language sql as 'insert into pg_dist_partition values (name, key, colocate_with)'`
+const sharded = ['todos', 'idempotency_keys']
+
+/** Runs the file twice, looks, and takes it all back: roles are the whole server's. */
+async function afterCitus<T>(look: (sql: TransactionSql) => Promise<T>): Promise<T> {
+  let seen: T | undefined
+  const undone = new Error('undone')
+  await admin
+    .begin(async (sql) => {
+      await sql.unsafe(standIns)
+      for (let n = 0; n < 2; n++) await sql.unsafe(readFileSync('db/citus.sql', 'utf8'))
+      seen = await look(sql)
+      throw undone
+    })
+    .catch((error) => {
+      if (error !== undone) throw error
+    })
+  return seen as T
+}
+
+t.test('places every table once, each after those that it refers to', async (t) => {
+  const { placed, tables, keys } = await afterCitus(async (sql) => ({
+    placed: await sql`select logicalrelid::text as name, key, colocated from pg_dist_partition`,
+    tables: await sql`
+      select oid::regclass::text as name from pg_class
+      where relkind in ('r', 'p') and relnamespace in ('public'::regnamespace, 'identity'::regnamespace)
+        and relname not in ('schema_migrations', 'pg_dist_partition')`,
+    keys: await sql`select conrelid::regclass::text as own, confrelid::regclass::text as other from pg_constraint where contype = 'f'`,
+  }))
+  const names = placed.map(({ name }) => name)
+  t.same([...names].sort(), tables.map(({ name }) => name).sort())
+  t.same(
+    placed.filter(({ key }) => key),
+    [
+      { name: 'todos', key: 'user_id', colocated: 'default' },
+      { name: 'idempotency_keys', key: 'user_id', colocated: 'todos' },
+    ],
+  )
+  t.ok(keys.length >= 7)
+  for (const { own, other } of keys) {
+    t.ok(names.indexOf(other) < names.indexOf(own), `${own} comes after ${other}`)
+    t.notOk(sharded.includes(other), `${own} refers to a table that is on every node`)
+  }
+})
+
+t.test(
+  'passes on SET LOCAL for the role that logs in, and lets functions reach the other nodes',
+  async (t) => {
+    const [role] = await afterCitus(
+      (sql) => sql`
+      select s.setconfig as settings, (select rolcanlogin from pg_roles where rolname = 'todo_auth') as reaches
+      from pg_db_role_setting s where setrole = ${login}::regrole
+        and setdatabase = (select oid from pg_database where datname = current_database())`,
+    )
+    t.same(role, { settings: ['citus.propagate_set_commands=local'], reaches: true })
+    const [before] = await admin`select rolcanlogin as reaches from pg_roles where rolname = 'todo_auth'`
+    t.same(before, { reaches: false }, 'and not on a server of its own')
+  },
+)
+
+t.test('has no sub-select in a policy', async (t) => {
+  const policies = await admin`
+    select polname as name, concat(polqual, polwithcheck) like '%{SUBLINK%' as asks from pg_policy`
+  t.ok(policies.length > 30)
+  t.same(
+    policies.filter(({ asks }) => asks),
+    [],
+  )
+})
+
+t.test('has no trigger but those of foreign keys', async (t) => {
+  t.same([...(await admin`select tgrelid::regclass, tgname from pg_trigger where not tgisinternal`)], [])
+})
+
+t.test('has user_id in every unique index and foreign key of a sharded table', async (t) => {
+  const keys = await admin<{ name: string; first: string }[]>`
+    select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid, 1, true) as first
+    from pg_index where indisunique and indrelid = any (${sharded}::regclass[])
+    union all
+    select conname, attname from pg_constraint join pg_attribute on attrelid = conrelid and attnum = conkey[1]
+    where contype = 'f' and conrelid = any (${sharded}::regclass[])`
+  t.equal(keys.length, 4)
+  for (const { name, first } of keys) t.equal(first, 'user_id', name)
+})
+
+t.test('says who is asking by SET LOCAL, in functions too', async (t) => {
+  const functions = await admin<{ name: string; body: string }[]>`
+    select proname as name, lower(pg_get_functiondef(oid)) as body from pg_proc where pronamespace = 'app'::regnamespace`
+  for (const { name, body } of functions) t.notMatch(body, /set_config/, name)
+  const { body = '' } = functions.find(({ name }) => name === 'authenticate') ?? {}
+  t.same(body.match(/execute format\('set local app\.(\w+) = %l'/g)?.length, 3)
+})
+
+t.test('updates by nothing that may come out another way on another node', async (t) => {
+  const updates = await admin<{ text: string }[]>`
+    select (regexp_matches(lower(pg_get_functiondef(oid)), 'update [a-z_.]+[^;]* set [^;]*;', 'g'))[1] as text
+    from pg_proc where pronamespace = 'app'::regnamespace`
+  t.ok(updates.length >= 6)
+  for (const { text } of updates)
+    t.notMatch(text, /clock_timestamp|random|(coalesce|case)\b[^,;]*now\(\)/, text)
+})
+
+t.test('tells the shard by a parameter, and still asks the policy, once', async (t) => {
+  await insertRows(admin)
+  const explain = (asking: string) =>
+    admin.begin(async (sql) => {
+      await sql`select set_config('app.user_id', ${asking}, true)`
+      await sql`set local role todo_api`
+      await sql`set local enable_seqscan = off`
+      const plan = await sql.unsafe<{ 'QUERY PLAN': string }[]>(
+        `explain (analyze, costs off, timing off, summary off, buffers off)
+         select id from todos where user_id = '${ids.ada}' and id = '${ids.own}'`,
+      )
+      return plan.map((row) => row['QUERY PLAN']).join('\n')
+    })
+  const [own, others] = [await explain(ids.ada), await explain(ids.bob)]
+  t.match(own, /One-Time Filter: \(.*current_setting\('app.user_id'/)
+  t.match(own, /Index Cond: \(\(user_id = '[-0-9]+'::uuid\) AND \(id = /)
+  t.match(own, /rows=1(\.00)? loops=1/)
+  t.match(others, /never executed/, 'and with another’s id nothing is read')
+})
