@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process'
-import { accessSync, chmodSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +18,10 @@ import { accountFor } from '../db/cluster.ts'
 
 // Programs that npm does not bring. A test that needs one that is missing is skipped, with this sentence.
 
-const folders = [...`${process.env.PATH}`.split(':'), '/usr/sbin', '/usr/local/sbin']
+// Debian keeps the programs of PostgreSQL's server apart, by its version.
+const debian = '/usr/lib/postgresql'
+const servers = existsSync(debian) ? readdirSync(debian).map((version) => join(debian, version, 'bin')) : []
+const folders = [...`${process.env.PATH}`.split(':'), '/usr/sbin', '/usr/local/sbin', ...servers]
 const isProgram = (path: string): boolean => {
   try {
     accessSync(path, constants.X_OK)
