@@ -72,7 +72,8 @@ type Run<Row> = (tx: Tx) => Promise<readonly Row[]>
 function runOne<Row>(tx: Tx, key: string, fingerprint: Buffer, run: Run<Row>): Promise<readonly Row[]> {
   const keeping = (strings: TemplateStringsArray, ...values: Parameters<Tx>[1][]) => tx`
     with written as (${fragment(strings, ...values)}), keeping as (
-      ${keep(key, fingerprint, fragment`jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
+      ${keep(fragment`
+        select ${key}::text, ${fingerprint}::bytea, jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
     )
     select * from written`
   return run(keeping as Tx)
@@ -86,7 +87,7 @@ async function runMany<Row>(
 ): Promise<readonly Row[]> {
   const rows = await run(tx)
   // Not waited for: the commit follows it, and both are told as done, or neither.
-  tx`${keep(key, fingerprint, fragment`${JSON.stringify(rows)}::jsonb`)}`
+  tx`${keep(fragment`values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)`)}`
   return rows
 }
 
@@ -95,9 +96,9 @@ async function runMany<Row>(
  * empty fingerprint fails, by its constraint, all that this one did; unless what was kept has expired. That is told
  * from the new one's expiry, 24 hours from now: here Citus takes immutable functions only, and now() is not.
  */
-const keep = (key: string, fingerprint: Buffer, result: Fragment) => fragment`
+const keep = (row: Fragment) => fragment`
   insert into idempotency_keys as kept (key, fingerprint, result)
-  select ${key}::text, ${fingerprint}::bytea, ${result}
+  ${row}
   on conflict on constraint idempotency_keys_pkey do update set
     fingerprint = case when excluded.expires_at - kept.expires_at > '24 hours' then excluded.fingerprint else '' end,
     result = excluded.result,
