@@ -439,7 +439,7 @@ export interface components {
         Logout: {
             /**
              * @description End every session of the user.
-             * @example true
+             * @example false
              */
             everywhere?: boolean;
         };
@@ -520,7 +520,7 @@ export interface components {
             /**
              * Format: date-time
              * @description RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
+             * @example 2030-01-01T00:00:00Z
              */
             expires_at: string | null;
         };
@@ -745,7 +745,7 @@ export interface components {
             /**
              * Format: date-time
              * @description RFC 3339 with an offset; without it the token never expires.
-             * @example 2026-11-23T09:30:00Z
+             * @example 2030-01-01T00:00:00Z
              */
             expires_at?: string | null;
         };
@@ -782,7 +782,7 @@ export interface components {
             /**
              * Format: date-time
              * @description RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
+             * @example 2030-01-01T00:00:00Z
              */
             expires_at: string | null;
             /**
@@ -1010,14 +1010,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/health",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -1165,14 +1165,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/ready",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -1334,9 +1334,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -1570,9 +1570,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -1593,10 +1593,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "Email or password is wrong",
                      *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "code": "invalid_credentials",
+                     *       "detail": "Email or password is wrong.",
                      *       "instance": "/login",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1805,9 +1805,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -1828,10 +1828,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "The token is not valid",
                      *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "code": "invalid_token",
+                     *       "detail": "The token is not valid.",
                      *       "instance": "/refresh",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1992,7 +1992,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "everywhere": true
+                 *       "everywhere": false
                  *     }
                  */
                 "application/json": components["schemas"]["Logout"];
@@ -2029,9 +2029,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -2272,14 +2272,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -2465,14 +2465,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -2683,9 +2683,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -2952,7 +2952,7 @@ export interface operations {
                      *           ],
                      *           "created_at": "2026-11-23T09:30:00Z",
                      *           "last_used_at": "2026-11-23T09:30:00Z",
-                     *           "expires_at": "2026-11-23T09:30:00Z"
+                     *           "expires_at": "2030-01-01T00:00:00Z"
                      *         }
                      *       ],
                      *       "events": [
@@ -3003,14 +3003,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -3165,9 +3165,7 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
-                /** @example 20 */
                 limit?: number;
-                /** @example 0 */
                 offset?: number;
             };
             header?: never;
@@ -3221,14 +3219,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -3420,14 +3418,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -3605,9 +3603,7 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
-                /** @example 20 */
                 limit?: number;
-                /** @example 0 */
                 offset?: number;
             };
             header?: never;
@@ -3660,14 +3656,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -3822,9 +3818,7 @@ export interface operations {
     listTokens: {
         parameters: {
             query?: {
-                /** @example 20 */
                 limit?: number;
-                /** @example 0 */
                 offset?: number;
             };
             header?: never;
@@ -3853,7 +3847,7 @@ export interface operations {
                      *           ],
                      *           "created_at": "2026-11-23T09:30:00Z",
                      *           "last_used_at": "2026-11-23T09:30:00Z",
-                     *           "expires_at": "2026-11-23T09:30:00Z"
+                     *           "expires_at": "2030-01-01T00:00:00Z"
                      *         }
                      *       ],
                      *       "limit": 20,
@@ -3879,14 +3873,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -4053,7 +4047,7 @@ export interface operations {
                  *       "scopes": [
                  *         "todos:read"
                  *       ],
-                 *       "expires_at": "2026-11-23T09:30:00Z"
+                 *       "expires_at": "2030-01-01T00:00:00Z"
                  *     }
                  */
                 "application/json": components["schemas"]["NewAccessToken"];
@@ -4078,7 +4072,7 @@ export interface operations {
                      *       ],
                      *       "created_at": "2026-11-23T09:30:00Z",
                      *       "last_used_at": "2026-11-23T09:30:00Z",
-                     *       "expires_at": "2026-11-23T09:30:00Z",
+                     *       "expires_at": "2030-01-01T00:00:00Z",
                      *       "token": "todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
                      *     }
                      */
@@ -4105,9 +4099,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -4345,14 +4339,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -4530,41 +4524,21 @@ export interface operations {
     listTodos: {
         parameters: {
             query?: {
-                /** @example false */
                 completed?: boolean;
-                /**
-                 * @description 0 none, 1 low, 2 medium, 3 high.
-                 * @example 1
-                 */
+                /** @description 0 none, 1 low, 2 medium, 3 high. */
                 priority?: number;
-                /**
-                 * @description Has this tag.
-                 * @example home
-                 */
+                /** @description Has this tag. */
                 tag?: string;
-                /**
-                 * @description Has every one of these words in title or notes, whatever their case and accents.
-                 * @example plants
-                 */
+                /** @description Has every one of these words in title or notes, whatever their case and accents. */
                 q?: string;
-                /**
-                 * @description Is due before this time.
-                 * @example 2026-11-23T09:30:00Z
-                 */
+                /** @description Is due before this time. */
                 due_before?: string;
-                /**
-                 * @description Is due after this time.
-                 * @example 2026-11-23T09:30:00Z
-                 */
+                /** @description Is due after this time. */
                 due_after?: string;
                 /** @description `-` is descending. The id breaks ties. What is never due comes last, and first descending. */
                 sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "due_at" | "-due_at" | "priority" | "-priority" | "position" | "-position" | "title" | "-title";
-                /** @example 20 */
                 limit?: number;
-                /**
-                 * @description Not together with `cursor`.
-                 * @example 0
-                 */
+                /** @description Not together with `cursor`. */
                 offset?: number;
                 /** @description The `next_cursor` of the page before, with the same filters and sort. */
                 cursor?: string;
@@ -4633,14 +4607,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -4796,10 +4770,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Makes a retry safe: the same key with the same request is done once, for 24 hours.
-                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
-                 */
+                /** @description Makes a retry safe: the same key with the same request is done once, for 24 hours. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -4880,9 +4851,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -4974,10 +4945,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The email is already registered",
+                     *       "title": "A request with this Idempotency-Key is still running",
                      *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
+                     *       "code": "request_in_progress",
+                     *       "detail": "A request with this Idempotency-Key is still running.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5173,14 +5144,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -5336,10 +5307,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Entity tags, or `*` (RFC 9110, section 13.1.2).
-                 * @example "1"
-                 */
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
                 "if-none-match"?: string;
             };
             path: {
@@ -5414,14 +5382,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -5600,15 +5568,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Entity tags, or `*` (RFC 9110, section 13.1.1).
-                 * @example "1"
-                 */
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.1). */
                 "if-match"?: string;
-                /**
-                 * @description Entity tags, or `*` (RFC 9110, section 13.1.2).
-                 * @example "1"
-                 */
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
                 "if-none-match"?: string;
             };
             path: {
@@ -5647,14 +5609,14 @@ export interface operations {
                      *       "title": "The request is not valid",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The request is not valid: see errors.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -5856,20 +5818,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Entity tags, or `*` (RFC 9110, section 13.1.1).
-                 * @example "1"
-                 */
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.1). */
                 "if-match"?: string;
-                /**
-                 * @description Entity tags, or `*` (RFC 9110, section 13.1.2).
-                 * @example "1"
-                 */
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
                 "if-none-match"?: string;
-                /**
-                 * @description Makes a retry safe: the same key with the same request is done once, for 24 hours.
-                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
-                 */
+                /** @description Makes a retry safe: the same key with the same request is done once, for 24 hours. */
                 "idempotency-key"?: string;
             };
             path: {
@@ -5954,9 +5907,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -6071,10 +6024,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The email is already registered",
+                     *       "title": "A request with this Idempotency-Key is still running",
                      *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
+                     *       "code": "request_in_progress",
+                     *       "detail": "A request with this Idempotency-Key is still running.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6251,10 +6204,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Makes a retry safe: the same key with the same request is done once, for 24 hours.
-                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
-                 */
+                /** @description Makes a retry safe: the same key with the same request is done once, for 24 hours. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -6346,9 +6296,9 @@ export interface operations {
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
                      *         {
-                     *           "pointer": "/title",
-                     *           "code": "maxLength",
-                     *           "message": "must NOT have more than 200 characters"
+                     *           "pointer": "/colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
                      *         }
                      *       ]
                      *     }
@@ -6463,10 +6413,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The email is already registered",
+                     *       "title": "A request with this Idempotency-Key is still running",
                      *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
+                     *       "code": "request_in_progress",
+                     *       "detail": "A request with this Idempotency-Key is still running.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }

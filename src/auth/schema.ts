@@ -55,7 +55,7 @@ export type Refresh = Static<typeof Refresh>
 export const Logout = Type.Object(
   {
     everywhere: Type.Optional(
-      Type.Boolean({ description: 'End every session of the user.', examples: [true] }),
+      Type.Boolean({ description: 'End every session of the user.', examples: [false] }),
     ),
   },
   { $id: 'Logout', additionalProperties: false },

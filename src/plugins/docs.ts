@@ -19,7 +19,7 @@ export default fp(
         info: {
           title: 'TODO API',
           version: about.version,
-          description: `${about.description} Errors are problem documents (RFC 9457).`,
+          description: `${about.description} Register, log in, and send the access token as a bearer token. Errors are problem documents (RFC 9457).`,
           license: { name: 'MIT', identifier: 'MIT' },
           contact: { name: 'The maintainers of the TODO API' },
         },
@@ -31,12 +31,12 @@ export default fp(
         ],
         tags: [
           { name: 'auth', description: 'Register, log in, refresh, log out.' },
+          { name: 'todos', description: "The user's own todos." },
           {
             name: 'account',
             description: 'The user who is asking: email and password, sessions, trail, export.',
           },
           { name: 'tokens', description: 'Personal access tokens, for scripts.' },
-          { name: 'todos', description: "The user's own todos." },
           { name: 'health', description: 'For load balancers and probes.' },
         ],
         components: {

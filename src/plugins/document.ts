@@ -4,8 +4,15 @@ import { addExamples, type Body } from './examples.ts'
 interface Response extends Body {
   headers?: Record<string, unknown>
 }
+interface Parameter {
+  in: string
+  required?: boolean
+  example?: unknown
+  schema: { examples?: unknown[] }
+}
 interface Operation {
   security?: unknown
+  parameters?: Parameter[]
   requestBody?: Body
   responses: Record<string, Response>
 }
@@ -44,8 +51,10 @@ export function completeDocument<T extends object>(document: T): T {
   const { components, paths } = document as unknown as Document
   components.headers = headers
   for (const [path, operations] of Object.entries(paths))
-    for (const operation of Object.values(operations)) {
+    for (const [method, operation] of Object.entries(operations)) {
       operation.security ??= []
+      for (const parameter of operation.parameters ?? [])
+        if (parameter.in === 'header' || method === 'get') holdBack(parameter)
       addExamples(path, operation, components.schemas)
       for (const [status, response] of Object.entries(operation.responses)) {
         const names = [...everywhere, ...(sometimes[status] ?? [])]
@@ -57,6 +66,16 @@ export function completeDocument<T extends object>(document: T): T {
     if (discriminator) discriminator.mapping = mapKinds(components.schemas, discriminator.propertyName, oneOf)
   restrict(document)
   return document
+}
+
+/**
+ * An explorer fills in a parameter's own example, and sends it: conditions, keys and filters, which are not all meant
+ * at once. Their examples move to where they are only read. A deletion needs its filter, which stays.
+ */
+function holdBack(parameter: Parameter): void {
+  if (parameter.required || parameter.example === undefined) return
+  parameter.schema.examples = [parameter.example]
+  delete parameter.example
 }
 
 /** From each value of the property to the schema that is meant by it: a validator finds that by itself, a reader does not. */

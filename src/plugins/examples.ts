@@ -1,4 +1,4 @@
-import { ApiError, invalidMember, problemCodes } from '../errors.ts'
+import { ApiError, invalidMember, invalidParameter, type ProblemCode, problemCodes } from '../errors.ts'
 import { toProblem } from '../problems.ts'
 import { Id } from '../schema.ts'
 
@@ -33,7 +33,7 @@ export function addExamples(path: string, operation: Operation, named: Named): v
     for (const media of Object.values(content)) media.example = exampleOf(media.schema, named)
   for (const [status, { content }] of Object.entries(operation.responses)) {
     const media = content?.['application/problem+json']
-    if (media) media.example = exampleProblem(path, Number(status))
+    if (media) media.example = exampleProblem(path, Number(status), !!operation.requestBody)
   }
 }
 
@@ -51,10 +51,21 @@ function exampleOf(schema: Schema, named: Named): unknown {
   )
 }
 
-function exampleProblem(path: string, status: number) {
+/** Where another problem than the first of its status is meant. */
+const meant: Record<string, ProblemCode> = {
+  '/login 401': 'invalid_credentials',
+  '/refresh 401': 'invalid_token',
+  '/todos 409': 'request_in_progress',
+  '/todos/{id} 409': 'request_in_progress',
+  '/todos/batch 409': 'request_in_progress',
+}
+const unknown = ['additionalProperties', 'is not known here'] as const
+
+function exampleProblem(path: string, status: number, hasBody: boolean) {
   const known = problemCodes.map((code) => new ApiError(code)).find((error) => error.statusCode === status)
-  const error =
-    status === 400 ? invalidMember('/title', 'maxLength', 'must NOT have more than 200 characters') : known
+  const code = meant[`${path} ${status}`]
+  const invalid = hasBody ? invalidMember('/colour', ...unknown) : invalidParameter('colour', ...unknown)
+  const error = status === 400 ? invalid : code ? new ApiError(code) : known
   const url = path.replace('{id}', `${Id.examples[0]}`)
   return toProblem(error as ApiError, { url, id: '01a20986-6f0e-73f5-a3ae-22a9c8f15d26' })
 }

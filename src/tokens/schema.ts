@@ -14,13 +14,14 @@ const granted = Type.Array(Type.Unsafe<Scope>(Type.String({ enum: scopes, exampl
   uniqueItems: true,
   examples: [['todos:read']],
 })
+const expiry = ['2030-01-01T00:00:00Z']
 const members = {
   id: Id,
   name,
   scopes: granted,
   created_at: Timestamp,
   last_used_at: Nullable(Timestamp, { description: 'To the minute. RFC 3339, in UTC.' }),
-  expires_at: Nullable(Timestamp),
+  expires_at: Nullable(Timestamp, { examples: expiry }),
 }
 
 export const AccessToken = Type.Object(members, {
@@ -34,7 +35,10 @@ export const NewAccessToken = Type.Object(
     name,
     scopes: granted,
     expires_at: Type.Optional(
-      Nullable(NewTimestamp, { description: 'RFC 3339 with an offset; without it the token never expires.' }),
+      Nullable(NewTimestamp, {
+        description: 'RFC 3339 with an offset; without it the token never expires.',
+        examples: expiry,
+      }),
     ),
   },
   { $id: 'NewAccessToken', additionalProperties: false },
