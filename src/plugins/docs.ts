@@ -1,14 +1,20 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { completeDocument } from './document.ts'
 
+const require = createRequire(import.meta.url)
 /** The version and description are kept in package.json alone. */
-const about = createRequire(import.meta.url)('todo-api/package.json') as {
-  version: string
-  description: string
-}
+const about = require('todo-api/package.json') as { version: string; description: string }
+const root = dirname(require.resolve('todo-api/package.json'))
+/** What is served to the browser as it is. */
+const asset = (filename: string) => ({
+  filename,
+  content: readFileSync(join(root, 'src/explorer', filename), 'utf8'),
+})
 
 /** The OpenAPI document, generated from the routes' schemas, and the explorer at /docs. */
 export default fp(
@@ -58,7 +64,13 @@ export default fp(
       routePrefix: '/docs',
       staticCSP:
         "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-      uiConfig: { persistAuthorization: true, displayRequestDuration: true, deepLinking: true },
+      theme: { title: 'TODO API', css: [asset('explorer.css')], js: [asset('login.js')] },
+      uiConfig: {
+        persistAuthorization: true,
+        displayRequestDuration: true,
+        deepLinking: true,
+        defaultModelsExpandDepth: 0,
+      },
     })
   },
   { name: 'docs' },
