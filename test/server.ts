@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { provision, startEmbedded } from '../db/embedded.ts'
+import { provision } from '../db/embedded.ts'
+import { startTemporary } from './temporary.ts'
 
 /**
  * Starts the one PostgreSQL of a run, and migrates the template that each test file clones. With
@@ -20,15 +18,8 @@ export async function startServer() {
 
 async function prepare() {
   const external = process.env.TEST_SUPERUSER_URL
-  if (!external) {
-    const folder = mkdtempSync(join(tmpdir(), 'todo-api-test-'))
-    // What a test database loses in a crash is not missed.
-    const embedded = await startEmbedded(folder, ['fsync=off', 'full_page_writes=off', 'max_connections=200'])
-    return {
-      ...embedded,
-      stop: () => embedded.stop().finally(() => rmSync(folder, { recursive: true, force: true })),
-    }
-  }
+  // What a test database loses in a crash is not missed.
+  if (!external) return startTemporary(['fsync=off', 'full_page_writes=off', 'max_connections=200'])
   const url = (username: string) =>
     Object.assign(new URL(external), { username, password: 'for-tests-only', pathname: '/todo_template' })
       .href

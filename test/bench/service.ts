@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import postgres from 'postgres'
-import { type Embedded, startEmbedded } from '../../db/embedded.ts'
+import type { Embedded } from '../../db/embedded.ts'
+import { startTemporary } from '../temporary.ts'
 
 export const password = 'correct horse battery'
 const PROGRAM = ['--import', 'ts-blank-space/register', 'test/bench/variant.ts']
@@ -37,8 +35,7 @@ export const environment = ({ databaseUrl, ownerUrl }: Pick<Database, 'databaseU
 
 /** Runs work on an embedded PostgreSQL of its own. */
 export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'todo-api-bench-'))
-  const embedded = await startEmbedded(folder, [
+  const embedded = await startTemporary([
     'shared_buffers=512MB',
     'maintenance_work_mem=256MB',
     'max_wal_size=4GB',
@@ -66,7 +63,6 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
   } finally {
     await Promise.all(opened.map((sql) => sql.end({ timeout: 1 })))
     await embedded.stop()
-    rmSync(folder, { recursive: true })
   }
 }
 

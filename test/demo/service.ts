@@ -1,8 +1,5 @@
-import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { startEmbedded } from '../../db/embedded.ts'
 import { importBuild } from '../bench/build.ts'
+import { startTemporary } from '../temporary.ts'
 
 const { buildApp } = await importBuild<typeof import('../../src/app.ts')>('app')
 const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('config')
@@ -11,22 +8,12 @@ const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('
 export async function withService(
   work: (url: string, databaseUrl: string, psql: string) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'todo-api-demo-'))
-  // Root's PostgreSQL runs as nobody, who must get in.
-  chmodSync(folder, 0o755)
-  try {
-    // What it loses in a crash is not missed.
-    const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(folder, ['fsync=off'])
-    const own = { DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, LOG_LEVEL: 'silent' }
-    // Nothing that a service beside this one uses; and no refusals because the story, too, runs in this process.
-    const alone = { REDIS_URL: '', ADMIN_PORT: '', EVENT_LOOP_DELAY_LIMIT_MS: '0' }
-    await serve({ ...process.env, ...own, ...alone }, (url) => work(url, databaseUrl, psql)).finally(stop)
-  } finally {
-    // A link to where the cluster is, if nobody does not get in after all.
-    const cluster = join(folder, 'postgres')
-    if (existsSync(cluster)) rmSync(realpathSync(cluster), { recursive: true })
-    rmSync(folder, { recursive: true })
-  }
+  // What it loses in a crash is not missed.
+  const { databaseUrl, jwtSecret, psql, stop } = await startTemporary(['fsync=off'])
+  const own = { DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, LOG_LEVEL: 'silent' }
+  // Nothing that a service beside this one uses; and no refusals because the story, too, runs in this process.
+  const alone = { REDIS_URL: '', ADMIN_PORT: '', EVENT_LOOP_DELAY_LIMIT_MS: '0' }
+  await serve({ ...process.env, ...own, ...alone }, (url) => work(url, databaseUrl, psql)).finally(stop)
 }
 
 async function serve(env: NodeJS.ProcessEnv, work: (url: string) => Promise<void>): Promise<void> {

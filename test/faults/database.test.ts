@@ -1,25 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { startCluster } from '../../db/cluster.ts'
-import { startEmbedded } from '../../db/embedded.ts'
 import { start as startProcess } from '../boot/process.ts'
 import { password } from '../helper.ts'
 import { startProxy } from '../proxy.ts'
+import { startTemporary } from '../temporary.ts'
 import { checkWrites, startLoad } from './load.ts'
 
 // The production build as a process, with a PostgreSQL of its own that is hurt while clients write.
 
-const folder = mkdtempSync(join(tmpdir(), 'todo-api-faults-'))
-const embedded = await startEmbedded(folder)
+const embedded = await startTemporary()
+const { folder } = embedded
 let stopDatabase = embedded.stop
-t.teardown(async () => {
-  await stopDatabase()
-  rmSync(folder, { recursive: true })
-})
+t.teardown(() => stopDatabase())
 const secrets = JSON.parse(readFileSync(join(folder, 'secrets.json'), 'utf8'))
 const login = new URL(embedded.databaseUrl).username
 const POOL_SIZE = 5
