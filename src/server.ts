@@ -2,24 +2,9 @@ import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
+import { back } from './backing.ts'
 import { type Config, loadConfig } from './config.ts'
 import { findFaults } from './health/check.ts'
-
-/** What the embedded database, if there is one, gives to the start. */
-interface Backing {
-  env: NodeJS.ProcessEnv
-  psql?: string
-  stop(): Promise<void>
-}
-
-/** The environment as it is; without a database in it, and not in production, the embedded one's. */
-async function back(env: NodeJS.ProcessEnv): Promise<Backing> {
-  if (env.DATABASE_URL || env.NODE_ENV === 'production') return { env, stop: async () => {} }
-  const { startEmbedded } = await import('../db/embedded.ts')
-  const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(env.DATA_DIR || '.data')
-  const defaults = { HOST: '127.0.0.1', JWT_SECRET: jwtSecret }
-  return { env: { ...defaults, ...env, DATABASE_URL: databaseUrl }, psql, stop }
-}
 
 /** Listens, or throws one sentence that says why it cannot. */
 async function serve(config: Config): Promise<FastifyInstance> {

@@ -12,10 +12,19 @@ const cache = new URL('../node_modules/.cache/blank/', import.meta.url)
 /** @type {import('node:module').LoadHook} */
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context)
+  return { format: 'module', shortCircuit: true, source: await blankFile(url) }
+}
+
+/**
+ * The JavaScript of a TypeScript file.
+ * @param {string} url
+ * @returns {Promise<string>}
+ */
+export async function blankFile(url) {
   const text = readFileSync(fileURLToPath(url), 'utf8')
   const kept = new URL(`${createHash('sha256').update(text).digest('hex')}.js`, cache)
   try {
-    return { format: 'module', shortCircuit: true, source: readFileSync(kept, 'utf8') }
+    return readFileSync(kept, 'utf8')
   } catch {
     const { default: blank } = await import('ts-blank-space')
     const source = blank(text)
@@ -24,7 +33,7 @@ export async function load(url, context, next) {
     const unfinished = new URL(`${kept.href}.${process.pid}`)
     writeFileSync(unfinished, source)
     renameSync(unfinished, kept)
-    return { format: 'module', shortCircuit: true, source }
+    return source
   }
 }
 
