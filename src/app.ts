@@ -21,6 +21,7 @@ import observability from './plugins/observability.ts'
 import overload from './plugins/overload.ts'
 import passwords from './plugins/passwords.ts'
 import { handleErrors, toProblem } from './problems.ts'
+import security from './security/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
@@ -94,6 +95,7 @@ export async function buildApp(
   await app.register(docs)
 
   await app.register(health)
+  await app.register(security, { config, now })
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)

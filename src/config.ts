@@ -29,6 +29,7 @@ const Environment = Type.Object({
   REDIS_URL: Type.String({ default: '', pattern: '^(rediss?://.*)?$' }),
   TRUST_PROXY: Type.String({ default: '' }),
   CORS_ORIGINS: Type.String({ default: '' }),
+  SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
   ADMIN_PORT: count(0, 0, 65535),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
   EVENT_LOOP_DELAY_LIMIT_MS: count(250, 0, 600_000),
@@ -60,6 +61,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_PREPARE: 'must be true or false',
   DATABASE_SHARDED: 'must be true or false',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
+  SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
 

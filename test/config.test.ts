@@ -48,6 +48,8 @@ t.test('ends with one sentence that names the variable and not its value', async
     [{ LOG_LEVEL: 'secret' }, /^LOG_LEVEL must be one of/],
     [{ CORS_ORIGINS: 'app.example.com' }, /^CORS_ORIGINS must be a comma-separated list of origins/],
     [{ CORS_ORIGINS: 'https://app.example.com/' }, /^CORS_ORIGINS must be/],
+    [{ SECURITY_CONTACT: 'security@example.com' }, /^SECURITY_CONTACT must be a mailto: or https:/],
+    [{ SECURITY_CONTACT: 'mailto:a\nContact: b' }, /^SECURITY_CONTACT must be/],
     [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY must be a comma-separated list/],
     [{ TRUST_PROXY: '1' }, /^TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/33' }, /^TRUST_PROXY must be/],

@@ -26,6 +26,8 @@ const allowed = [
   'X-Request-Id',
 ]
 const DAY = 86_400
+/** The explorer, and what has a well-known place. */
+const PAGES = /^\/(docs|\.well-known\/)/
 
 /** Headers of every answer: the request's id, security, no caching of what is personal, CORS; and 406. */
 export default fp<{ config: Config }>(
@@ -53,8 +55,8 @@ export default fp<{ config: Config }>(
     await app.register(accepts)
 
     app.addHook('onRequest', async (request, reply) => {
-      // The explorer's pages are public, and not JSON.
-      if (request.url.startsWith('/docs')) return
+      // These are public, and not JSON.
+      if (PAGES.test(request.url)) return
       reply.header('cache-control', 'no-store')
       // RFC 9110, section 12.5.1. An error is answered as a problem document whatever is accepted.
       if (!request.accepts().type(['application/json', 'application/problem+json']))
