@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import { about } from './about.ts'
 import { buildApp } from './app.ts'
 import { back } from './backing.ts'
 import { type Config, loadConfig } from './config.ts'
@@ -27,7 +28,7 @@ async function serve(config: Config): Promise<FastifyInstance> {
 
 function announce(app: FastifyInstance, psql: string | undefined): void {
   const lines = [
-    `The TODO API is ready.`,
+    `The TODO API ${about.version} is ready.`,
     `  API      ${app.listeningOrigin}`,
     `  Explorer ${app.listeningOrigin}/docs`,
     ...(psql ? [`  Database ${psql}`, '  Ctrl-C stops both.'] : []),

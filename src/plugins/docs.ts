@@ -4,12 +4,10 @@ import { dirname, join } from 'node:path'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { about } from '../about.ts'
 import { completeDocument } from './document.ts'
 
-const require = createRequire(import.meta.url)
-/** The version and description are kept in package.json alone. */
-const about = require('todo-api/package.json') as { version: string; description: string }
-const root = dirname(require.resolve('todo-api/package.json'))
+const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
 /** What is served to the browser as it is. */
 const asset = (filename: string) => ({
   filename,
