@@ -43,6 +43,7 @@ const Environment = Type.Object({
   IDLE_TIMEOUT_MS: milliseconds(1400),
   CONNECT_TIMEOUT_MS: milliseconds(1500),
   POOL_TIMEOUT_MS: milliseconds(400),
+  POOL_QUEUE_LIMIT: count(1000),
   TRANSACTION_TIMEOUT_MS: milliseconds(1500),
   HEADERS_TIMEOUT_MS: milliseconds(5000),
   REQUEST_TIMEOUT_MS: milliseconds(8000),

@@ -8,7 +8,7 @@ import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts
 export interface BorrowOptions {
   /** Milliseconds, instead of TRANSACTION_TIMEOUT_MS. */
   deadline?: number
-  /** Aborts the work, and what the server is doing for it. */
+  /** Ends the work, and what the server is doing for it, unless it is about to end by itself. */
   signal?: AbortSignal
 }
 
@@ -30,8 +30,8 @@ export interface Connection {
 export interface Pool {
   /**
    * Lends a connection to one piece of work at a time.
-   * @throws {ApiError} overloaded (503) when none is free in time; unavailable (503) when none can be
-   *   opened, or when the connection is lost or the work takes too long or is aborted
+   * @throws {ApiError} overloaded (503) when too many wait for one, or none is free in time; unavailable (503) when
+   *   none can be opened, or when the connection is lost or the work takes too long or is aborted
    */
   borrow<T>(use: (connection: Connection) => Promise<T>, options?: BorrowOptions): Promise<T>
   /** Connections in use and idle, and work that waits for one. */
@@ -40,6 +40,11 @@ export interface Pool {
   close(): Promise<void>
 }
 
+/**
+ * Milliseconds that work gets to end by itself once nobody waits for it: stopping it costs a connection, and no flood
+ * of clients that hang up may have the database make a new one for each.
+ */
+const ABORT_PATIENCE = 100
 const ignore = () => {}
 
 /** What pg has no option for. Unlike `options`, PgBouncer keeps these two apart for each of its clients. */
@@ -118,6 +123,7 @@ export function createPool(config: Config): Pool {
     const connection = idle.pop()
     if (connection) return connection
     if (open.size < config.DATABASE_POOL_SIZE) return connect()
+    if (waiting.length >= config.POOL_QUEUE_LIMIT) throw overloaded()
     const waiter = defer<Connection>()
     waiting.push(waiter)
     const timer = setTimeout(() => {
@@ -135,21 +141,26 @@ export function createPool(config: Config): Pool {
 
   function release(connection: Connection): void {
     if (connection.alive) lend(connection)
-    else if (waiting.length > 0) connect().then(lend, (reason) => waiting.shift()?.reject(reason))
+    else if (waiting.length > 0 && open.size < config.DATABASE_POOL_SIZE)
+      connect().then(lend, (reason) => waiting.shift()?.reject(reason))
   }
 
   async function borrow<T>(
     use: (connection: Connection) => Promise<T>,
     { deadline = config.TRANSACTION_TIMEOUT_MS, signal }: BorrowOptions = {},
   ): Promise<T> {
-    if (closing) throw unavailable()
+    if (closing || signal?.aborted) throw unavailable()
     borrowed++
     let connection: Connection | undefined
     let timer: NodeJS.Timeout | undefined
+    const abortSoon = () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => connection?.abort(), ABORT_PATIENCE)
+    }
     try {
       connection = await acquire()
       if (signal?.aborted) throw unavailable()
-      signal?.addEventListener('abort', connection.abort)
+      signal?.addEventListener('abort', abortSoon)
       timer = setTimeout(connection.abort, deadline)
       const lost = defer<never>()
       connection.onLost = lost.reject
@@ -157,7 +168,7 @@ export function createPool(config: Config): Pool {
     } finally {
       clearTimeout(timer)
       if (connection) {
-        signal?.removeEventListener('abort', connection.abort)
+        signal?.removeEventListener('abort', abortSoon)
         connection.onLost = undefined
         connection.committing = false
         release(connection)

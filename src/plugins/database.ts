@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
 import { createDatabase, type Database } from '../database.ts'
@@ -17,7 +18,6 @@ declare module 'fastify' {
      * stops it.
      */
     withUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
-    hangUp: AbortController | undefined
   }
 }
 
@@ -26,19 +26,15 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     const database = createDatabase(config)
     app.decorate('database', database)
-    app.decorateRequest('hangUp')
-    app.addHook('onRequest', async (request, reply) => {
-      // Also when the answer is finished; there is nothing to stop then.
-      reply.raw.once('close', () => request.hangUp?.abort())
-    })
     app.decorateRequest('withUser', async function (run) {
-      const { credential, cost, method, routeOptions } = this
+      const { credential, cost, method, raw, routeOptions } = this
       const mode = method === 'GET' || method === 'HEAD' ? 'read only' : 'read write'
       const start = performance.now()
-      this.hangUp ??= new AbortController()
-      const { signal } = this.hangUp
       try {
-        const options = { signal, ...(routeOptions.config.bulk && { deadline: config.BULK_TIMEOUT_MS }) }
+        const options = {
+          signal: hangUpOf(raw.socket),
+          ...(routeOptions.config.bulk && { deadline: config.BULK_TIMEOUT_MS }),
+        }
         return await database.withUser(credential, mode, (tx) => run(counting(tx, cost)), options)
       } finally {
         cost.db += performance.now() - start
@@ -48,6 +44,18 @@ export default fp<{ config: Config }>(
   },
   { name: 'database', dependencies: ['observability'] },
 )
+
+const hangUps = new WeakMap<Socket, AbortSignal>()
+/** Aborted when the connection closes: of pipelined requests, only the first hears of it by its answer. */
+function hangUpOf(socket: Socket): AbortSignal {
+  const known = hangUps.get(socket)
+  if (known) return known
+  const controller = new AbortController()
+  hangUps.set(socket, controller.signal)
+  if (socket.destroyed) controller.abort()
+  else socket.once('close', () => controller.abort())
+  return controller.signal
+}
 
 /** The same handle, whose statements are counted. */
 const counting = (tx: Tx, cost: { statements: number }): Tx => {
