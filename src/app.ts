@@ -1,14 +1,13 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
+import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
-import { ApiError } from './errors.ts'
 import health from './health/routes.ts'
 import authPlugin from './plugins/auth.ts'
 import cleanup from './plugins/cleanup.ts'
+import clients from './plugins/clients.ts'
 import { schemaController } from './plugins/compilers.ts'
 import contract from './plugins/contract.ts'
 import database from './plugins/database.ts'
@@ -20,7 +19,7 @@ import metrics from './plugins/metrics.ts'
 import observability from './plugins/observability.ts'
 import overload from './plugins/overload.ts'
 import passwords from './plugins/passwords.ts'
-import { handleErrors, toProblem } from './problems.ts'
+import { handleErrors } from './problems.ts'
 import security from './security/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
@@ -60,7 +59,12 @@ export async function buildApp(
     // Todos of the greatest length fit, even when every character is escaped.
     bodyLimit: 256 * 1024,
     // Each is noticed within a second.
-    http: { headersTimeout: config.HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 1000 },
+    http: {
+      headersTimeout: config.HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+      // Answered with a problem document: see plugins/clients.ts.
+      requireHostHeader: false,
+    },
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: config.STALL_TIMEOUT_MS,
@@ -83,6 +87,7 @@ export async function buildApp(
 
   await app.register(observability, { config })
   await app.register(headers, { config })
+  await app.register(clients, { config })
   await app.register(contract)
   await app.register(overload, { config })
   await app.register(limits, { config })
@@ -110,22 +115,4 @@ export async function buildApp(
     await app.close()
     throw error
   }
-}
-
-/** What the HTTP parser refuses never becomes a request: it is answered here, on the bare socket. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.writable) {
-    const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[String(error.code)] ?? 400
-    const problem = { ...toProblem(new ApiError('invalid_request'), { url: '', id: '' }), status }
-    const body = JSON.stringify({
-      ...problem,
-      title: STATUS_CODES[status],
-      detail: 'The request could not be read.',
-    })
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    )
-  }
-  socket.destroy()
 }

@@ -47,8 +47,10 @@ const Environment = Type.Object({
   TRANSACTION_TIMEOUT_MS: milliseconds(1500),
   HEADERS_TIMEOUT_MS: milliseconds(5000),
   REQUEST_TIMEOUT_MS: milliseconds(8000),
+  ANSWER_TIMEOUT_MS: milliseconds(60_000),
   STALL_TIMEOUT_MS: milliseconds(30_000),
   KEEP_ALIVE_TIMEOUT_MS: milliseconds(72_000),
+  MAX_CONNECTIONS: count(12_000, 1),
   SHUTDOWN_DELAY_MS: count(1000, 0, 600_000),
   SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000),
 })

@@ -7,6 +7,9 @@ import { back } from './backing.ts'
 import { type Config, loadConfig } from './config.ts'
 import { findFaults } from './health/check.ts'
 
+/** Connections that wait to be taken, so that a burst of them need not try again a second later; the kernel may keep fewer. */
+const BACKLOG = 4096
+
 /** Listens, or throws one sentence that says why it cannot. */
 async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
@@ -15,10 +18,12 @@ async function serve(config: Config): Promise<FastifyInstance> {
       throw new Error('The database at DATABASE_URL cannot be reached, or refuses its user or password.')
     })
     if (faults.length > 0) throw new Error(`This database cannot be used. ${faults.join(' ')}`)
-    await app.listen({ port: config.PORT, host: config.HOST }).catch((error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE'
-      throw new Error(taken ? `The port ${config.PORT} is in use: set PORT to another one.` : error.message)
-    })
+    await app
+      .listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG })
+      .catch((error: NodeJS.ErrnoException) => {
+        const taken = error.code === 'EADDRINUSE'
+        throw new Error(taken ? `The port ${config.PORT} is in use: set PORT to another one.` : error.message)
+      })
     return app
   } catch (error) {
     await app.close()

@@ -29,6 +29,8 @@ t.test('counts requests, problems and connections for Prometheus', async (t) => 
     'database_pool_connections{state="idle"} 1',
     'database_pool_connections{state="waiting"} 0',
     'password_queue_length 0',
+    'http_requests_in_flight 0',
+    'http_connections 0',
   ])
     t.ok(lines.includes(line), line)
   t.ok(lines.some((line) => line.startsWith('nodejs_eventloop_lag_mean_seconds ')))

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { promisify } from 'node:util'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
@@ -62,6 +63,23 @@ export default fp<{ config: Config }>(
       },
     })
 
+    new Gauge({
+      name: 'http_requests_in_flight',
+      help: 'Requests that are being worked on.',
+      registers,
+      collect() {
+        this.set(app.running.size)
+      },
+    })
+    new Gauge({
+      name: 'http_connections',
+      help: 'Open connections of clients.',
+      registers,
+      async collect() {
+        this.set(await promisify(app.server.getConnections).call(app.server))
+      },
+    })
+
     const server = createServer(async ({ method, url }, response) => {
       if (method !== 'GET' || url !== '/metrics') return response.writeHead(404).end()
       response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
@@ -77,5 +95,5 @@ export default fp<{ config: Config }>(
       server.closeAllConnections()
     })
   },
-  { name: 'metrics', dependencies: ['database', 'passwords'] },
+  { name: 'metrics', dependencies: ['database', 'overload', 'passwords'] },
 )
