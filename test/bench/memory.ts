@@ -6,12 +6,12 @@ import { chart, judge, progress } from './report.ts'
 import { type Database, environment, startApi } from './service.ts'
 
 /** The command of the container, until it is ready. */
-async function startServer(database: Database) {
+export async function startServer(database: Database, env: Record<string, string> = {}) {
   const port = await freePort()
   const start = performance.now()
   const child = spawn(process.execPath, ['dist/src/server.js'], {
     stdio: 'ignore',
-    env: { ...environment(database), NODE_ENV: 'production', PORT: String(port) },
+    env: { ...environment(database), NODE_ENV: 'production', PORT: String(port), ...env },
   })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const url = `http://127.0.0.1:${port}`

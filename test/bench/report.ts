@@ -47,6 +47,11 @@ export function finish(): void {
     new URL('bench.json', folder),
     `${JSON.stringify({ machine, date: new Date().toISOString().slice(0, 10), targets, measured }, null, 2)}\n`,
   )
+  conclude()
+}
+
+/** Says what was reached, and sets the exit code. */
+export function conclude(): void {
   process.stdout.write(`${machine}\n\n`)
   for (const { target, reached, figures } of targets)
     process.stdout.write(`${reached ? 'reached' : 'MISSED '}  ${target}: ${figures}\n`)
