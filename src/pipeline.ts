@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
 import { unavailable } from './errors.ts'
 
@@ -92,7 +93,7 @@ export class Pipeline implements Submittable {
 
   #prepare(statement: Statement): Prepared {
     if (this.#prepared && statement.kept) {
-      statement.prepared = this.#prepared.get(statement.text) ?? { name: `s${this.#prepared.size}` }
+      statement.prepared = this.#prepared.get(statement.text) ?? { name: nameOf(statement.text) }
       this.#prepared.set(statement.text, statement.prepared)
     }
     return statement.prepared
@@ -135,6 +136,12 @@ export class Pipeline implements Submittable {
     if (reason === error) this.#onReady()
   }
 }
+
+/**
+ * By what it says, so that a pooler that does not keep the names of its clients apart can lend a connection that does
+ * not know it, but never one on which it means another statement.
+ */
+const nameOf = (text: string) => createHash('sha256').update(text).digest('base64url')
 
 /** The server sends timestamps as text; the API sends the same text on in RFC 3339 form, never through a Date. */
 const parseTimestamp = (text: string) => text.replace(' ', 'T').replace('+00', 'Z')

@@ -22,8 +22,9 @@ function fromDatabase(error: DatabaseError): ApiError | undefined {
   const known = error.constraint && constraints[error.constraint]
   if (known) return known()
   if (error.code === '42501') return insufficientScope()
-  // Serialization failure, deadlock, lock not available; out of resources, operator's intervention (a timeout, too).
-  return /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
+  // No such prepared statement, which a pooler has lost; serialization failure, deadlock, lock not available; out of
+  // resources, operator's intervention (a timeout, too).
+  return /^(26|40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
 }
 
 const frameworkErrors: Record<string, ProblemCode> = {

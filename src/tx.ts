@@ -80,7 +80,8 @@ export function openTx(connection: Connection, user_id: string | null = null) {
     flush,
     /** @returns what the server made of it: the commit of a failed transaction is a rollback */
     async end(command: 'commit' | 'rollback'): Promise<string> {
-      const statement = add(new Statement(command, []))
+      // A rollback is never prepared: it must not fail for want of it.
+      const statement = add(new Statement(command, [], command === 'commit'))
       flush()
       await statement.result
       return statement.tag

@@ -1,8 +1,9 @@
-import t from 'tap'
+import { execFileSync } from 'node:child_process'
+import t, { type Test } from 'tap'
 import type { Tx } from '../../src/tx.ts'
 import { cloneDatabase } from '../database.ts'
-import { createApp, signUp } from '../helper.ts'
-import { freePort, needs, startProgram } from '../programs.ts'
+import { askWith, createApp, signUp } from '../helper.ts'
+import { findProgram, freePort, needs, startProgram } from '../programs.ts'
 
 const CLIENTS = 20
 const TRANSACTIONS = 200
@@ -11,13 +12,9 @@ const TRANSACTIONS = 200
 type Kind = 'write' | 'read' | 'error' | 'rollback' | 'timeout' | 'nobody' | 'request'
 const kinds: Kind[] = ['write', 'read', 'error', 'write', 'request', 'rollback', 'nobody', 'write', 'read']
 
-t.test('keeps users apart behind PgBouncer, and loses no answer', needs('pgbouncer'), async (t) => {
-  const database = await cloneDatabase(t)
-  const { username, password, hostname, port: upstream, pathname } = new URL(database.url)
-  // A startup parameter would not reach the server that PgBouncer lends: the timeout is the role's.
-  await database.admin.unsafe(
-    `alter role ${username} in database ${pathname.slice(1)} set statement_timeout = '300ms'`,
-  )
+/** PgBouncer in transaction mode before a database: how to reach it. */
+async function startPooler(t: Test, url: string): Promise<string> {
+  const { username, password, hostname, port: upstream } = new URL(url)
   const port = await freePort()
   await startProgram(t, 'pgbouncer', port, ['%/pgbouncer.ini'], {
     'users.txt': `"${username}" "${decodeURIComponent(password)}"\n`,
@@ -35,8 +32,18 @@ default_pool_size = 4
 ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout
 `,
   })
-  const url = Object.assign(new URL(database.url), { port: String(port) }).href
-  const env = { DATABASE_PREPARE: 'false', DATABASE_POOL_SIZE: String(CLIENTS), POOL_TIMEOUT_MS: '10000' }
+  return Object.assign(new URL(url), { port: String(port) }).href
+}
+
+async function keepApart(t: Test, DATABASE_PREPARE: 'true' | 'false') {
+  const database = await cloneDatabase(t)
+  const { username, pathname } = new URL(database.url)
+  // A startup parameter would not reach the server that PgBouncer lends: the timeout is the role's.
+  await database.admin.unsafe(
+    `alter role ${username} in database ${pathname.slice(1)} set statement_timeout = '300ms'`,
+  )
+  const url = await startPooler(t, database.url)
+  const env = { DATABASE_PREPARE, DATABASE_POOL_SIZE: String(CLIENTS), POOL_TIMEOUT_MS: '10000' }
   const app = await createApp(t, { url }, env)
 
   const write = (tx: Tx, title: string) =>
@@ -111,4 +118,53 @@ ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_s
     from pg_stat_activity where usename = ${username} and datname = current_database()`
   t.equal(left?.open, 0, 'no transaction is left open')
   t.ok(left?.connections <= 4, 'twenty clients share four connections')
+}
+
+const program = findProgram('pgbouncer')
+const version = program ? execFileSync(program, ['--version'], { encoding: 'utf8' }) : ''
+/** From 1.21 on it keeps the prepared statements of its clients apart. */
+const keepsPrepared = !/^PgBouncer 1\.(\d|1\d|20)\./.test(version)
+
+t.test('keeps users apart behind PgBouncer, and loses no answer', needs('pgbouncer'), async (t) => {
+  await keepApart(t, 'false')
+  if (keepsPrepared) await keepApart(t, 'true')
 })
+
+t.test(
+  'never runs another statement behind a PgBouncer that mixes them up',
+  needs('pgbouncer'),
+  async (t) => {
+    const database = await cloneDatabase(t)
+    const users = await createApp(t, database)
+    const app = await createApp(t, { url: await startPooler(t, database.url) }, { DATABASE_PREPARE: 'true' })
+    const one = async () => {
+      const user = await signUp(users)
+      const ask = askWith(app, user.token)
+      const answers = []
+      for (let n = 0; n < 40; n++) {
+        answers.push(await ask('POST', '/todos', { title: user.email }))
+        answers.push(await ask('GET', '/todos'))
+      }
+      const { length: kept } = answers.filter(({ statusCode }) => statusCode === 201)
+      return {
+        user,
+        kept,
+        strange: answers.filter(({ statusCode }) => ![200, 201, 503].includes(statusCode)),
+      }
+    }
+    const all = await Promise.all(Array.from({ length: CLIENTS }, one))
+    t.same(
+      all.flatMap(({ strange }) => strange.map(({ body }) => body)),
+      [],
+      'it works, or says that it does not',
+    )
+    const rows = await database.admin<{ id: string; kept: number; own: boolean }[]>`
+    select u.id, count(*)::int as kept, bool_and(title = email) as own
+    from users u join todos on user_id = u.id group by u.id`
+    t.ok(
+      all.every(({ user, kept }) => rows.some((row) => row.id === user.id && row.kept === kept && row.own)),
+      'and what was told as written is there',
+    )
+    t.ok(all.every(({ kept }) => kept > 0))
+  },
+)
