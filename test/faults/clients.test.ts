@@ -83,6 +83,11 @@ t.test('closes what sends its headers too slowly, or nothing at all', async (t) 
   await isLeft(t)
 })
 
+t.test('closes a connection that nothing more comes on', async (t) => {
+  const { closed } = await open(t, `GET /health HTTP/1.1\r\n${HEAD}\r\n`)
+  t.match(await within(t, closed), /^HTTP\/1\.1 200 /)
+})
+
 t.test('closes what does not finish its body, and holds nothing for it', async (t) => {
   const head = `POST /todos HTTP/1.1\r\n${HEAD}Content-Type: application/json\r\n`
   for (const body of ['Content-Length: 100\r\n\r\n{', 'Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n']) {
