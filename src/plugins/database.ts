@@ -26,6 +26,8 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     const database = createDatabase(config)
     app.decorate('database', database)
+    // From the start on, so that no close is missed.
+    app.addHook('onRequest', async ({ raw }) => void hangUpOf(raw.socket))
     app.decorateRequest('withUser', async function (run) {
       const { credential, cost, method, raw, routeOptions } = this
       const mode = method === 'GET' || method === 'HEAD' ? 'read only' : 'read write'
@@ -52,8 +54,7 @@ function hangUpOf(socket: Socket): AbortSignal {
   if (known) return known
   const controller = new AbortController()
   hangUps.set(socket, controller.signal)
-  if (socket.destroyed) controller.abort()
-  else socket.once('close', () => controller.abort())
+  socket.once('close', () => controller.abort())
   return controller.signal
 }
 

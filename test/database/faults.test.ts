@@ -240,8 +240,8 @@ t.test('gives up on a server that does not answer, in bounded time', async (t) =
   t.same(await opened.withUser(credential, 'read only', listTitles), [])
 })
 
-t.test('makes the rest wait for a free connection, but not for long', async (t) => {
-  const opened = open({ POOL_TIMEOUT_MS: '100' })
+t.test('makes the rest wait for a free connection, but neither for long nor in numbers', async (t) => {
+  const opened = open({ POOL_TIMEOUT_MS: '100', POOL_QUEUE_LIMIT: '1' })
   let finish = () => {}
   const first = opened.withUser(credential, 'read only', async (tx) => {
     await new Promise<void>((resolve) => (finish = resolve))
@@ -249,6 +249,8 @@ t.test('makes the rest wait for a free connection, but not for long', async (t) 
   })
   await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: 'overloaded' })
   const second = opened.withUser(credential, 'read only', listTitles)
+  await t.rejects(opened.withUser(credential, 'read only', listTitles), { code: 'overloaded' })
+  t.equal(opened.stats().waiting, 1, 'a third is refused at once')
   finish()
   await first
   t.same(await second, [], 'the one that waited is served')

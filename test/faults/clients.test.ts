@@ -189,6 +189,14 @@ t.test('costs no connection when those who hang up are many and their statements
   )
 })
 
+t.test('refuses to begin with a body that it cannot promise anything for', async (t) => {
+  const { closed } = await open(
+    t,
+    `POST /todos HTTP/1.1\r\n${HEAD}Expect: wonders\r\nContent-Length: 100\r\n\r\n`,
+  )
+  t.match(await closed, /^HTTP\/1\.1 417 .*"status":417/s)
+})
+
 t.test('answers pipelined requests in their order', async (t) => {
   const paths = ['/todos', '/nothing', '/health', '/todos?limit=x', '/me']
   const { closed } = await open(
