@@ -1,6 +1,7 @@
 import type { Config } from './config.ts'
+import type { Connection } from './connection.ts'
 import { found, insufficientScope, unauthorized } from './errors.ts'
-import { type BorrowOptions, type Connection, createPool, type Pool } from './pool.ts'
+import { type BorrowOptions, createPool, type Pool } from './pool.ts'
 import type { Scope } from './schema.ts'
 import { openTx, type Tx } from './tx.ts'
 

@@ -1,30 +1,12 @@
-import { Socket } from 'node:net'
-import { Client } from 'pg'
-import { cancelStatement } from './cancel.ts'
 import type { Config } from './config.ts'
-import { overloaded, unavailable, unknownOutcome } from './errors.ts'
-import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
+import { type Connection, openConnection } from './connection.ts'
+import { overloaded, unavailable } from './errors.ts'
 
 export interface BorrowOptions {
   /** Milliseconds, instead of TRANSACTION_TIMEOUT_MS. */
   deadline?: number
   /** Ends the work, and what the server is doing for it, unless it is about to end by itself. */
   signal?: AbortSignal
-}
-
-export interface Connection {
-  alive: boolean
-  /** Whether the tables are sharded by user. */
-  readonly sharded: boolean
-  /** Sends statements together, after those that are on their way; the results are theirs to tell. */
-  send(statements: readonly Statement[]): void
-  /** Ends the transaction that is using the connection, when the connection is lost. */
-  onLost: ((reason: unknown) => void) | undefined
-  /** Whether the commit of a write is on its way: a connection that is lost now leaves open what came of it. */
-  committing: boolean
-  destroy(): void
-  /** Stops the running statement too. */
-  abort(): void
 }
 
 export interface Pool {
@@ -47,17 +29,8 @@ export interface Pool {
 const ABORT_PATIENCE = 100
 const ignore = () => {}
 
-/** What pg has no option for. Unlike `options`, PgBouncer keeps these two apart for each of its clients. */
-class UtcClient extends Client {
-  getStartupConf() {
-    // @ts-expect-error its types do not have it
-    return { ...super.getStartupConf(), TimeZone: 'UTC', DateStyle: 'ISO' }
-  }
-}
-
 /**
- * A pool of connections. Each is one client of pg that is thrown away with its connection, so that nothing
- * meant for one transaction can ever reach another connection.
+ * A pool of connections, which lends each to one piece of work at a time.
  */
 export function createPool(config: Config): Pool {
   const open = new Set<Connection>()
@@ -68,55 +41,13 @@ export function createPool(config: Config): Pool {
   let onDrained = ignore
 
   async function connect(): Promise<Connection> {
-    // Our own, because only then can a connection be cut that the server no longer answers on.
-    const socket = new Socket()
-    const client = new UtcClient({
-      connectionString: config.DATABASE_URL,
-      connectionTimeoutMillis: config.CONNECT_TIMEOUT_MS,
-      application_name: 'todo-api',
-      statement_timeout: config.STATEMENT_TIMEOUT_MS,
-      lock_timeout: config.LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: config.IDLE_TIMEOUT_MS,
-      stream: () => socket,
+    const connection = openConnection(config, () => {
+      open.delete(connection)
+      if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
     })
-    const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
-    let queued: Statement[] = []
-    let busy = false
-    const sendQueued = () => {
-      busy = queued.length > 0
-      if (busy) client.query(new Pipeline(queued, prepared, sendQueued))
-      queued = []
-    }
-    const connection: Connection = {
-      alive: true,
-      sharded: config.DATABASE_SHARDED,
-      onLost: undefined,
-      committing: false,
-      send(statements) {
-        queued.push(...statements)
-        if (!busy) sendQueued()
-      },
-      destroy() {
-        connection.alive = false
-        open.delete(connection)
-        if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
-        socket.destroy()
-        connection.onLost?.(connection.committing ? unknownOutcome() : unavailable())
-      },
-      abort() {
-        cancelStatement(client)
-        connection.destroy()
-      },
-    }
-    client.on('error', connection.destroy)
     open.add(connection)
-    try {
-      await client.connect()
-      return connection
-    } catch {
-      connection.destroy()
-      throw unavailable()
-    }
+    await connection.opened
+    return connection
   }
 
   async function acquire(): Promise<Connection> {

@@ -1,6 +1,6 @@
+import type { Connection } from './connection.ts'
 import { unavailable } from './errors.ts'
 import { Statement, type Value } from './pipeline.ts'
-import type { Connection } from './pool.ts'
 
 declare const brand: unique symbol
 /**

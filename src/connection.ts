@@ -1,0 +1,85 @@
+import { Socket } from 'node:net'
+import { Client } from 'pg'
+import { cancelStatement } from './cancel.ts'
+import type { Config } from './config.ts'
+import { unavailable, unknownOutcome } from './errors.ts'
+import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
+
+export interface Connection {
+  /** Rejects with unavailable (503). */
+  readonly opened: Promise<unknown>
+  alive: boolean
+  /** Whether the tables are sharded by user. */
+  readonly sharded: boolean
+  /** Sends statements together, after those that are on their way; the results are theirs to tell. */
+  send(statements: readonly Statement[]): void
+  /** Ends the transaction that is using the connection, when the connection is lost. */
+  onLost: ((reason: unknown) => void) | undefined
+  /** Whether the commit of a write is on its way: a connection that is lost now leaves open what came of it. */
+  committing: boolean
+  destroy(): void
+  /** Stops the running statement too. */
+  abort(): void
+}
+
+/** What pg has no option for. Unlike `options`, PgBouncer keeps these two apart for each of its clients. */
+class UtcClient extends Client {
+  getStartupConf() {
+    // @ts-expect-error its types do not have it
+    return { ...super.getStartupConf(), TimeZone: 'UTC', DateStyle: 'ISO' }
+  }
+}
+
+/**
+ * Opens a connection: one client of pg that is thrown away with it, so that nothing meant for one transaction can
+ * ever reach another connection.
+ * @param onEnd called when it is lost or destroyed
+ */
+export function openConnection(config: Config, onEnd: () => void): Connection {
+  // Our own, because only then can a connection be cut that the server no longer answers on.
+  const socket = new Socket()
+  const client = new UtcClient({
+    connectionString: config.DATABASE_URL,
+    connectionTimeoutMillis: config.CONNECT_TIMEOUT_MS,
+    application_name: 'todo-api',
+    statement_timeout: config.STATEMENT_TIMEOUT_MS,
+    lock_timeout: config.LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: config.IDLE_TIMEOUT_MS,
+    stream: () => socket,
+  })
+  const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
+  let queued: Statement[] = []
+  let busy = false
+  const sendQueued = () => {
+    busy = queued.length > 0
+    if (busy) client.query(new Pipeline(queued, prepared, sendQueued))
+    queued = []
+  }
+  const destroy = () => {
+    connection.alive = false
+    onEnd()
+    socket.destroy()
+    connection.onLost?.(connection.committing ? unknownOutcome() : unavailable())
+  }
+  client.on('error', destroy)
+  const connection: Connection = {
+    opened: client.connect().catch(() => {
+      destroy()
+      throw unavailable()
+    }),
+    alive: true,
+    sharded: config.DATABASE_SHARDED,
+    onLost: undefined,
+    committing: false,
+    send(statements) {
+      queued.push(...statements)
+      if (!busy) sendQueued()
+    },
+    destroy,
+    abort() {
+      cancelStatement(client)
+      destroy()
+    },
+  }
+  return connection
+}
