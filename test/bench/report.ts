@@ -1,19 +1,20 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { median, type Rounds } from './load.ts'
 
-// What was measured, for people and for programs: lines, docs/bench.json and charts.
+// What was measured, for people and for programs: lines, docs/bench.json, charts, and a part of README.md.
 
-const folder = new URL('../../docs/', import.meta.url)
+const root = new URL('../../', import.meta.url)
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, the embedded PostgreSQL 18`
 
-interface Target {
+export interface Target {
   target: string
   reached: boolean
   figures: string
 }
 const targets: Target[] = []
 const measured: Record<string, Rounds> = {}
+const charts: Record<string, { title: string; svg: string }> = {}
 
 export const progress = (text: string) => process.stderr.write(`… ${text}\n`)
 export function judge(target: string, reached: boolean, figures: string): void {
@@ -37,17 +38,26 @@ export function chart(name: string, title: string, rounds: Rounds): void {
 ${rows.join('\n')}
 </svg>
 `
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(new URL(`bench-${name}.svg`, folder), svg)
+  charts[name] = { title, svg }
 }
 
-/** Writes docs/bench.json, says what was reached, and sets the exit code. */
-export function finish(): void {
-  writeFileSync(
-    new URL('bench.json', folder),
-    `${JSON.stringify({ machine, date: new Date().toISOString().slice(0, 10), targets, measured }, null, 2)}\n`,
+/** Keeps a whole run in docs/bench.json, and shows it in README.md. */
+export function publish(): void {
+  const date = new Date().toISOString().slice(0, 10)
+  const write = (path: string, text: string) => writeFileSync(new URL(path, root), text)
+  write('docs/bench.json', `${JSON.stringify({ machine, date, targets, measured }, null, 2)}\n`)
+  for (const [name, { svg }] of Object.entries(charts)) write(`docs/bench-${name}.svg`, svg)
+  const readme = readFileSync(new URL('README.md', root), 'utf8')
+  const [before, , after] = readme.split(/(?<=<!-- bench -->\n)|(?=<!-- \/bench -->)/)
+  write('README.md', `${before}${tellTargets(machine, date, targets)}${after}`)
+}
+
+/** The part of README.md that shows a run. */
+export function tellTargets(machine: string, date: string, targets: readonly Target[]): string {
+  const lines = targets.map(
+    ({ target, reached, figures }) => `| ${target} | ${reached ? '' : '**missed** '}${figures} |`,
   )
-  conclude()
+  return `\nOn ${machine}, ${date}:\n\n| target | measured |\n|---|---|\n${lines.join('\n')}\n\n`
 }
 
 /** Says what was reached, and sets the exit code. */

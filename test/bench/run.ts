@@ -1,7 +1,7 @@
 import { measureGrowth } from './growth.ts'
 import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
-import { finish } from './report.ts'
+import { conclude, publish } from './report.ts'
 import { withDatabase } from './service.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
 import { measureTrips } from './trips.ts'
@@ -24,4 +24,6 @@ await withDatabase(async (database) => {
   for (const [name, measure] of Object.entries(parts))
     if (asked.length === 0 || asked.includes(name)) await measure(database)
 })
-finish()
+// Parts of it are nothing to show.
+if (asked.length === 0) publish()
+conclude()
