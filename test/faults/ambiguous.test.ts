@@ -68,7 +68,6 @@ const refused: Record<string, [text: string, status?: number]> = {
   'a target too long': [get(HOST, `/${'a'.repeat(20_000)}`), 431],
   'an unknown method': [`FOO /health HTTP/1.1\r\n${HOST}\r\n`],
   'an unknown version': [`GET /health HTTP/1.9\r\n${HOST}\r\n`],
-  'HTTP/0.9': ['GET /health\r\n\r\n'],
   'the preface of HTTP/2': ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   'a handshake of TLS': ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   'an expectation nobody knows': [post('Expect: wonders\r\nContent-Length: 2', '{}'), 417],
@@ -84,6 +83,10 @@ t.test('refuses what could be read in two ways, once, and closes the connection'
     t.match(problem, { status, code: 'invalid_request', title: String, detail: String })
     t.notMatch(heard, /HPE_|node|parse error|stack/i, 'tells nothing inside')
   }
+})
+
+t.test('does not speak HTTP/0.9', async (t) => {
+  t.same(statuses(await send('GET /health\r\n\r\n')), [400])
 })
 
 t.test('takes the same requests when they are clear', async (t) => {
