@@ -1,15 +1,19 @@
 import { execFile, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { freePort } from '../programs.ts'
 import { load, median, tell } from './load.ts'
 import { chart, judge, progress } from './report.ts'
 import { type Database, environment, startApi } from './service.ts'
 
-/** The command of the container, until it is ready. */
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } }
+const [, ...command] = scripts.start.split(' ')
+
+/** The command of `npm start`, and of the container, until it is ready. */
 export async function startServer(database: Database, env: Record<string, string> = {}) {
   const port = await freePort()
   const start = performance.now()
-  const child = spawn(process.execPath, ['dist/src/server.js'], {
+  const child = spawn(process.execPath, command, {
     stdio: 'ignore',
     env: { ...environment(database), NODE_ENV: 'production', PORT: String(port), ...env },
   })
