@@ -127,23 +127,30 @@ t.test('refuses another request under the same key', async (t) => {
   t.same(await titles(user), ['once'])
 })
 
-t.test('keeps successes only', async (t) => {
-  const user = await signUp(app)
-  const headers = key()
-  problem(t, await user.ask('POST', '/todos', { title: '' }, headers), 400, 'invalid_request')
-  const nowhere = `/todos/${randomUUID()}`
-  problem(t, await user.ask('PATCH', nowhere, { title: 'a' }, headers), 404, 'not_found')
-  const operations = [{ op: 'delete', id: randomUUID() }]
-  problem(t, await user.ask('POST', '/todos/batch', { operations }, headers), 404, 'not_found')
-  const { token } = (await user.ask('POST', '/tokens', { name: 'a', scopes: ['todos:read'] })).json()
-  const refused = await askWith(app, token)('POST', '/todos', { title: 'a' }, headers)
-  problem(t, refused, 403, 'insufficient_scope')
-  t.equal(
-    (await user.ask('POST', '/todos', { title: 'a' }, headers)).statusCode,
-    201,
-    'the key is still free',
-  )
-})
+for (const DATABASE_SHARDED of ['false', 'true'])
+  t.test(`keeps successes only, with DATABASE_SHARDED=${DATABASE_SHARDED}`, async (t) => {
+    const user = await signUp(await createApp(t, database, { DATABASE_SHARDED }))
+    const headers = key()
+    problem(t, await user.ask('POST', '/todos', { title: '' }, headers), 400, 'invalid_request')
+    const nowhere = `/todos/${randomUUID()}`
+    problem(t, await user.ask('PATCH', nowhere, { title: 'a' }, headers), 404, 'not_found')
+    const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+    for (const _ of ['first', 'retry']) {
+      const unmet = { ...headers, 'if-match': '"7"' }
+      const answer = await user.ask('PATCH', `/todos/${id}`, { title: 'b' }, unmet)
+      problem(t, answer, 412, 'precondition_failed')
+      t.equal(answer.headers['idempotent-replayed'], undefined)
+    }
+    const operations = [{ op: 'delete', id: randomUUID() }]
+    problem(t, await user.ask('POST', '/todos/batch', { operations }, headers), 404, 'not_found')
+    const { token } = (await user.ask('POST', '/tokens', { name: 'a', scopes: ['todos:read'] })).json()
+    const refused = await askWith(app, token)('POST', '/todos', { title: 'a' }, headers)
+    problem(t, refused, 403, 'insufficient_scope')
+    const done = await user.ask('POST', '/todos', { title: 'a' }, headers)
+    t.equal(done.statusCode, 201, 'the key is still free')
+    const retry = await user.ask('POST', '/todos', { title: 'a' }, headers)
+    t.same([retry.statusCode, retry.body], [201, done.body])
+  })
 
 t.test('changes once, though the version grows with each change', async (t) => {
   const user = await signUp(app)

@@ -87,7 +87,7 @@ async function runMany<Row>(
 ): Promise<readonly Row[]> {
   const rows = await run(tx)
   // Not waited for: the commit follows it, and both are told as done, or neither.
-  tx`${keep(fragment`values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)`)}`
+  if (rows.length > 0) tx`${keep(fragment`values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)`)}`
   return rows
 }
 
