@@ -1,5 +1,5 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
@@ -17,7 +17,11 @@ import { readBlocks } from './markdown.ts'
 const readme = readFileSync('README.md', 'utf8')
 const blocks = readBlocks('README.md')
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
-const documents = execFileSync('git', ['ls-files', '*.md'], { encoding: 'utf8' }).trim().split('\n')
+const documents = ['.', '.github', 'db', 'docs'].flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+)
 
 /** The members of an answer and of what is in them: ids and times differ each time. */
 const shapeOf = (value: unknown): unknown =>
