@@ -45,7 +45,8 @@ function run(...args: string[]) {
 
 function expect(met: boolean, what: string, said: string): void {
   if (met) return
-  process.stderr.write(`${said.slice(-20_000)}\n`)
+  const failed = said.split('\n').filter((line) => /^ *not ok|^ +src\/|\|.*\d+-?\d* *\|? *$/.test(line))
+  process.stderr.write(`${(failed.length > 0 ? failed.join('\n') : said).slice(-20_000)}\n`)
   throw new Error(what)
 }
 

@@ -14,6 +14,10 @@ export interface Call {
   headers?: Record<string, string>
 }
 
+/** What a user has, and names by an id. */
+const kinds = ['todos', 'tokens', 'sessions'] as const
+export type Kind = (typeof kinds)[number]
+
 export const at = <T>(items: Iterable<T>, n: number): T | undefined => {
   const list = [...items]
   return list[n % list.length]
@@ -43,7 +47,7 @@ export class Person {
 
   /** Registers a fresh user. */
   async settle(): Promise<this> {
-    for (const known of [this.todos, this.tokens, this.sessions, this.keys]) known.clear()
+    for (const known of [...kinds, 'keys'] as const) this[known].clear()
     const { id, email, token, refreshToken } = await signUp(this.app)
     Object.assign(this, { id, email, events: [], cursor: '' })
     this.enter(token, refreshToken)
@@ -81,20 +85,15 @@ export class Person {
     return answer
   }
   private names(): string[] {
-    const { id, email, todos, tokens, sessions } = this
-    return [id, email, ...todos.keys(), ...tokens.keys(), ...sessions.keys()]
+    return [this.id, this.email, ...kinds.flatMap((kind) => [...this[kind].keys()])]
   }
 
   /** The id of one of one's own things; or nothing when there is none, or it is to be somebody else's. */
-  own(things: 'todos' | 'tokens' | 'sessions', whose: Whose, n: number): string | undefined {
+  own(things: Kind, whose: Whose, n: number): string | undefined {
     return whose === 'own' ? at(this[things].keys(), n) : undefined
   }
   /** Asks for a thing of the other user's, and for one that nobody has: the answers must not differ. */
-  async cannotFind(
-    things: 'todos' | 'tokens' | 'sessions',
-    n: number,
-    call: (id: string) => Call,
-  ): Promise<void> {
+  async cannotFind(things: Kind, n: number, call: (id: string) => Call): Promise<void> {
     const answers = []
     for (const id of [at(this.other[things].keys(), n) ?? randomUUID(), randomUUID()]) {
       const { statusCode, headers, body } = await this.ask(404, call(id))

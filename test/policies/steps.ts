@@ -2,7 +2,7 @@ import { deepEqual, equal } from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
 import type { Todo } from '../../src/todos/schema.ts'
 import { password } from '../helper.ts'
-import type { Call, Person, Whose } from './person.ts'
+import type { Call, Kind, Person, Whose } from './person.ts'
 
 /** A third user, whose email is always taken. */
 export const STRANGER = 'stranger@example.com'
@@ -24,7 +24,7 @@ const get = (url: string): Call => ({ method: 'GET', url })
 
 /** Deletes one thing by its id, and then does what follows from that. */
 const remove =
-  (things: 'sessions' | 'tokens' | 'todos', url: string, then: (me: Person, id: string) => unknown) =>
+  (things: Kind, url: string, then: (me: Person, id: string) => unknown) =>
   async (me: Person, { whose, n }: Draw): Promise<void> => {
     const call = (id: string): Call => ({ method: 'DELETE', url: `${url}/${id}` })
     const id = me.own(things, whose, n)
