@@ -12,15 +12,19 @@ const copy = mkdtempSync(join(tmpdir(), 'todo-api-resource-'))
 // The embedded PostgreSQL of the copy's tests may run as another user.
 execFileSync('chmod', ['755', copy])
 
-/** Puts each hunk in the place of its context, which must be there exactly once. */
+/** Puts each hunk in the place of what it shows of the file, which must be there exactly once. */
 function patch(text: string, diff: string): string {
   const [, ...hunks] = diff.split(/^@@\n/m)
   return hunks.reduce((patched, hunk) => {
     const lines = hunk.trimEnd().split('\n')
-    const context = lines.filter((line) => !line.startsWith('+')).map((line) => line.slice(1))
-    const [before, after, ...more] = patched.split(context.join('\n'))
+    const without = (mark: string) =>
+      lines
+        .filter((line) => !line.startsWith(mark))
+        .map((line) => line.slice(1))
+        .join('\n')
+    const [before, after, ...more] = patched.split(without('+'))
     if (after === undefined || more.length > 0) throw new Error(`This is not there once:\n${hunk}`)
-    return before + lines.map((line) => line.slice(1)).join('\n') + after
+    return before + without('-') + after
   }, text)
 }
 

@@ -40,7 +40,7 @@ async function keepApart(t: Test, DATABASE_PREPARE: 'true' | 'false') {
   const { username, pathname } = new URL(database.url)
   // A startup parameter would not reach the server that PgBouncer lends: the timeout is the role's.
   await database.admin.unsafe(
-    `alter role ${username} in database ${pathname.slice(1)} set statement_timeout = '300ms'`,
+    `alter role ${username} in database ${pathname.slice(1)} set statement_timeout = '1s'`,
   )
   const url = await startPooler(t, database.url)
   const env = { DATABASE_PREPARE, DATABASE_POOL_SIZE: String(CLIENTS), POOL_TIMEOUT_MS: '10000' }
