@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { importBuild } from './build.ts'
-import { median } from './load.ts'
+import { quantile } from './load.ts'
 import { chart, judge, progress } from './report.ts'
 import { type Database, environment, startApi } from './service.ts'
 
@@ -29,6 +29,9 @@ async function startDelay(databaseUrl: string) {
   }
   return { url, delay, stop }
 }
+
+/** What else the machine does only ever makes a request slower. */
+const quietest = (times: number[]) => quantile(times, 0.1)
 
 /** Least squares. */
 function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
@@ -66,6 +69,11 @@ export async function measureTrips(database: Database): Promise<void> {
     'DELETE /todos/{id}': async () => ['DELETE', await newTodo()],
     'POST /tokens': async () => ['POST', '/tokens', { name: 'a token', scopes: ['todos:read'] }],
   }
+  // Nothing here may fall asleep while the proxy holds an answer back: waking up takes longer the longer it was.
+  let over = false
+  const awake = (async () => {
+    while (!over) await api.time('GET', '/health')
+  })()
   const points: Record<string, [number, number][]> = {}
   for (const ms of DELAYS_MS) {
     proxy.delay.ms = ms
@@ -83,8 +91,10 @@ export async function measureTrips(database: Database): Promise<void> {
       }
     }
     for (const [name, all] of Object.entries(times))
-      points[name] = [...(points[name] ?? []), [median(one), median(all)]]
+      points[name] = [...(points[name] ?? []), [quietest(one), quietest(all)]]
   }
+  over = true
+  await awake
   await Promise.all([alone.close(), api.stop()])
   proxy.stop()
   const slopes = Object.entries(points).map(([name, measured]) => [name, slopeOf(measured)] as const)
