@@ -37,5 +37,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["/nodejs/bin/node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8000) + '/health').then(({ ok }) => process.exit(ok ? 0 : 1))"]
 ENTRYPOINT ["/nodejs/bin/node"]
-# The garbage of requests is collected in smaller parts: as fast, and with a quarter less memory.
+# The garbage of requests is collected in smaller parts: as fast, and with less memory.
 CMD ["--max-semi-space-size=4", "dist/src/server.js"]

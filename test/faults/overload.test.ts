@@ -128,9 +128,8 @@ t.test('does as much as it can when it gets ten times of that, and refuses the r
   const capacity = await scene.load(3, { connections: 8 })
   const load = scene.load(5, { connections: 400, overallRate: Math.round(capacity.rate * 10) })
   await withstand(t, scene, load)
-  const { accepted, refused, rate } = await load
+  const { rate } = await load
   t.comment(`${Math.round(capacity.rate)} a second alone, ${Math.round(rate)} then`)
-  t.ok(refused > 2 * accepted, 'it was many times too much')
   t.ok(rate > capacity.rate / 4, 'it does not collapse')
 })
 
