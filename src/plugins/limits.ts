@@ -17,7 +17,7 @@ const WINDOW_SECONDS = 60
 const none = { isAllowed: true } as const
 /** Clients whose counts are kept in memory, for each limit. */
 const CLIENTS = 20_000
-const REDIS_PATIENCE_MS = 100
+const REDIS_PATIENCE_MS = 250
 const REDIS_RETRY_MS = 500
 
 /**
