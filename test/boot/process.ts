@@ -4,6 +4,14 @@ import type { Test } from 'tap'
 import { testing } from '../helper.ts'
 
 export const { JWT_SECRET, ...quiet } = testing
+/** The bounds as they are by default, whatever other tests need. */
+export const defaultBounds = {
+  STATEMENT_TIMEOUT_MS: '',
+  CONNECT_TIMEOUT_MS: '',
+  POOL_TIMEOUT_MS: '',
+  TRANSACTION_TIMEOUT_MS: '',
+  EVENT_LOOP_DELAY_LIMIT_MS: '',
+}
 
 /** Starts the server as its own process, in an empty folder, on a free port. */
 export function start(t: Test, env: Record<string, string>, cwd = t.testdir()) {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { startCluster } from '../../db/cluster.ts'
-import { start as startProcess } from '../boot/process.ts'
+import { defaultBounds, start as startProcess } from '../boot/process.ts'
 import { password } from '../helper.ts'
 import { startProxy } from '../proxy.ts'
 import { startTemporary } from '../temporary.ts'
@@ -37,11 +37,7 @@ async function setUp(t: Test) {
     JWT_SECRET: secrets.jwt,
     HOST: '127.0.0.1',
     DATABASE_POOL_SIZE: `${POOL_SIZE}`,
-    // The defaults, whatever other tests need.
-    STATEMENT_TIMEOUT_MS: '',
-    CONNECT_TIMEOUT_MS: '',
-    POOL_TIMEOUT_MS: '',
-    TRANSACTION_TIMEOUT_MS: '',
+    ...defaultBounds,
   })
   const api = await server.ready()
   const token = await signUp(api)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import t, { type Test } from 'tap'
-import { JWT_SECRET, start } from '../boot/process.ts'
+import { defaultBounds, JWT_SECRET, start } from '../boot/process.ts'
 import { cloneDatabase } from '../database.ts'
 import { createApp, signUp } from '../helper.ts'
 
@@ -17,11 +17,7 @@ async function setUp(t: Test, env: Record<string, string>) {
     DATABASE_URL: database.url,
     JWT_SECRET,
     HOST: '127.0.0.1',
-    // The defaults, whatever other tests need.
-    STATEMENT_TIMEOUT_MS: '',
-    CONNECT_TIMEOUT_MS: '',
-    POOL_TIMEOUT_MS: '',
-    TRANSACTION_TIMEOUT_MS: '',
+    ...defaultBounds,
     ...env,
   })
   const api = await ready()
