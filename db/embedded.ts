@@ -101,6 +101,19 @@ export async function provision(
     if (!made) await sql`create database ${sql(database)} owner ${sql(owner)}`
     await migrate(urls.migrationUrl)
     await sql`grant todo_api to ${sql(login)}`
+    await forbidCreation(Object.assign(new URL(urls.superuserUrl), { pathname: `/${database}` }).href)
+  } finally {
+    await sql.end()
+  }
+}
+
+/** Takes from PUBLIC what PostgreSQL grants it by default: to create temporary tables and large objects. */
+async function forbidCreation(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    await sql`revoke temporary on database ${sql(new URL(url).pathname.slice(1))} from public`
+    await sql`
+      revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public`
   } finally {
     await sql.end()
   }

@@ -65,12 +65,29 @@ const grants = [
    from grants g join relations r on r.oid = g.relation where r.relkind = 'S'`,
 ]
 
+// What a role can create, it can give the name of something that a function or a statement of the application uses.
+const creation = [
+  `select format('database %I', d.datname) as object,
+          format('%s may create %s', g.name, case acl.privilege_type when 'CREATE' then 'schemas in it' else 'temporary objects in it, which hide tables and types' end) as finding
+   from pg_catalog.pg_database d, pg_catalog.aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) acl join grantees g on g.oid = acl.grantee
+   where d.datname = current_database() and acl.privilege_type in ('CREATE', 'TEMPORARY')
+   order by acl.privilege_type desc`,
+  `select format('schema %I', n.nspname) as object, format('%s may create objects in it', g.name) as finding
+   from pg_catalog.pg_namespace n join schemas s on s.oid = n.oid, pg_catalog.aclexplode(n.nspacl) acl join grantees g on g.oid = acl.grantee
+   where acl.privilege_type = 'CREATE'`,
+  `select f.oid::regprocedure::text as object, format('%s may create large objects, which no policy guards', g.name) as finding
+   from pg_catalog.pg_proc f, pg_catalog.aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) acl join grantees g on g.oid = acl.grantee
+   where f.pronamespace = 'pg_catalog'::regnamespace and f.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import')`,
+]
+
 const functions = [
   `select f.oid::regprocedure::text as object, x.finding
    from pg_catalog.pg_proc f join schemas s on s.oid = f.pronamespace join pg_catalog.pg_roles o on o.oid = f.proowner,
    lateral (values
      (not exists (select from unnest(f.proconfig) setting where setting ~ '^search_path='),
       'is SECURITY DEFINER without a pinned search_path: its caller chooses what its names mean'),
+     (exists (select from unnest(f.proconfig) setting where setting ~ '^search_path=' and setting !~ ', *"?pg_temp"?$'),
+      'is SECURITY DEFINER and its search_path does not end with pg_temp: temporary objects are found first'),
      (o.rolsuper or o.rolbypassrls, format('is SECURITY DEFINER and belongs to %I, whom no policy binds', o.rolname)),
      (exists (select from pg_catalog.aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) acl where acl.grantee = 0),
       'is SECURITY DEFINER and PUBLIC may execute it')
@@ -98,4 +115,13 @@ const keys = [
    from unique_keys u join owners o using (relation), asked where u.attnums[0] <> o.attnum`,
 ]
 
-export const findings = [...tables, ...policies, ...roles, ...grants, ...functions, ...views, ...keys]
+export const findings = [
+  ...tables,
+  ...policies,
+  ...roles,
+  ...grants,
+  ...creation,
+  ...functions,
+  ...views,
+  ...keys,
+]

@@ -13,6 +13,8 @@ export interface TestDatabase {
   url: string
   /** Of the schema's owner. */
   ownerUrl: string
+  /** Of the superuser. */
+  adminUrl: string
   /** A connection of the superuser, to look at what the API's role cannot see. */
   admin: postgres.Sql
 }
@@ -33,14 +35,17 @@ export async function makeClone(
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const server = postgres(superuserUrl, { max: 1, onnotice: () => {} })
   await server`create database ${server(name)} template ${server(template ?? pathname.slice(1))} owner ${server(username)}`
-  const admin = postgres(within(superuserUrl, name), { max: 2, onnotice: () => {} })
+  // What PUBLIC may do in a database is not cloned.
+  await server`revoke temporary on database ${server(name)} from public`
+  const adminUrl = within(superuserUrl, name)
+  const admin = postgres(adminUrl, { max: 2, onnotice: () => {} })
   const drop = async () => {
     await admin.end({ timeout: 1 })
     await server`drop database ${server(name)} with (force)`
     await server.end()
   }
   const url = within(variable('TEST_DATABASE_URL'), name)
-  return { name, url, ownerUrl: within(migrationUrl, name), admin, drop }
+  return { name, url, ownerUrl: within(migrationUrl, name), adminUrl, admin, drop }
 }
 
 /** A database of its own for a test file: a clone of the migrated template, dropped at the end. */

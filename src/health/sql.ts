@@ -26,6 +26,21 @@ export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
     from tables t where not t.guarded
       and pg_catalog.has_any_column_privilege(t.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
   union all
+  select format('The role %I may create temporary objects: run "revoke temporary on database %I from public" as the owner.',
+      current_user, current_database())
+    where pg_catalog.has_database_privilege(current_database(), 'TEMPORARY')
+  union all
+  select format('The role %I may create objects in the schema %I.', current_user, n.nspname)
+    from pg_catalog.pg_namespace n
+    where n.nspname !~ '^pg_' and pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+  union all
+  select format('The function %s does not have search_path = pg_catalog, pg_temp.', f.oid::regprocedure)
+    from pg_catalog.pg_proc f join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+    where f.prosecdef and n.nspname in ('app', 'public')
+      and not coalesce(f.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
+      and not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'e')
+  union all
   select format('The role %I is not a member of todo_api.', current_user)
     where not exists (select from mine where rolname = 'todo_api')`
 

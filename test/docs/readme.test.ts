@@ -55,7 +55,7 @@ t.test('the requests are answered as shown', needs('curl', 'bash'), async (t) =>
 })
 
 t.test('the roles and the database of your own PostgreSQL serve the API', async (t) => {
-  const { admin, url } = await cloneDatabase(t)
+  const { admin, adminUrl, url } = await cloneDatabase(t)
   const [{ name } = {}] = await admin<
     { name: string }[]
   >`select 'own_' || substr(current_database(), 6) as name`
@@ -64,10 +64,16 @@ t.test('the roles and the database of your own PostgreSQL serve the API', async 
     text
       .replaceAll('todo_owner', `${name}_owner`)
       .replaceAll('todo_login', `${name}_login`)
-      .replace('database todo', `database ${name}`)
+      .replaceAll('database todo', `database ${name}`)
       .replaceAll("'…'", "'for-tests-only'")
-  const [block] = blocks.filter(({ language }) => language === 'sql')
-  for (const statement of own(`${block?.text}`).split(';\n').filter(Boolean)) await admin.unsafe(statement)
+  const [server, inside] = blocks.filter(({ language }) => language === 'sql')
+  const run = async (sql: postgres.Sql, text = '') => {
+    for (const statement of own(text).split(';\n').filter(Boolean)) await sql.unsafe(statement)
+  }
+  await run(admin, server?.text)
+  const created = postgres(Object.assign(new URL(adminUrl), { pathname: `/${name}` }).href, { max: 1 })
+  await run(created, inside?.text)
+  await created.end()
   // Another than the first may come to roles that are there already only when it is let in.
   await admin.unsafe(`grant todo_api, todo_auth to ${name}_owner with admin option`)
   t.teardown(async () => {

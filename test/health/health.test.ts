@@ -58,6 +58,25 @@ t.test(
       /reaches the table public.bare/,
       { url },
     )
+    const grant = (words: string) => `do $$ begin execute format('${words}', current_database()); end $$`
+    await as(
+      grant('grant temporary on database %I to public'),
+      grant('revoke temporary on database %I from public'),
+      /may create temporary objects/,
+      { url },
+    )
+    await as(
+      'grant create on schema app to todo_api',
+      'revoke create on schema app from todo_api',
+      /may create objects in the schema app/,
+      { url },
+    )
+    await as(
+      'alter function app.schema_version() reset search_path',
+      'alter function app.schema_version() set search_path = pg_catalog, pg_temp',
+      /app.schema_version\(\) does not have search_path/,
+      { url },
+    )
     await as(
       'alter table todos no force row level security',
       'alter table todos force row level security',

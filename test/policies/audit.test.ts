@@ -72,6 +72,10 @@ t.test('finds each way around the policies', async (t) => {
     ],
     ['select 1', 'bad.f()', /belongs to \w+, whom no policy binds/],
     ['grant execute on function bad.f() to public', 'bad.f()', /PUBLIC may execute it/],
+    ['alter function bad.f() set search_path = pg_catalog', 'bad.f()', /does not end with pg_temp/],
+    ["alter function bad.f() set search_path = ''", 'bad.f()', /does not end with pg_temp/],
+    ['alter function bad.f() set search_path = pg_temp, pg_catalog', 'bad.f()', /does not end with pg_temp/],
+    ['grant create on schema bad to todo_api', 'schema bad', /todo_api may create objects in it/],
     ['create view bad.v as select 1 as x', 'bad.v', /^$/],
     ['grant select on bad.v to todo_api', 'bad.v', /view without security_invoker/],
     ['create materialized view bad.m as select 1 as x', 'bad.m', /^$/],
@@ -98,6 +102,22 @@ t.test('finds each way around the policies', async (t) => {
   }
   const { findings } = await audit(admin, { roles: [login], schemas: ['public', 'identity', 'app'] })
   t.same(findings, [], 'and nothing in other schemas')
+})
+
+t.test('finds what every role may create until it is revoked', async (t) => {
+  const { admin, url } = await cloneDatabase(t)
+  const [{ name } = { name: '' }] = await admin<{ name: string }[]>`select current_database() as name`
+  await admin`grant temporary, create on database ${admin(name)} to public`
+  await admin`grant execute on function lo_create(oid) to public`
+  const { findings } = await audit(admin, { roles: [new URL(url).username] })
+  t.same(findings, [
+    {
+      object: `database ${name}`,
+      finding: 'PUBLIC may create temporary objects in it, which hide tables and types',
+    },
+    { object: `database ${name}`, finding: 'PUBLIC may create schemas in it' },
+    { object: 'lo_create(oid)', finding: 'PUBLIC may create large objects, which no policy guards' },
+  ])
 })
 
 t.test('follows a role into what it is a member of', async (t) => {

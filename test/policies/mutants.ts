@@ -183,10 +183,28 @@ async function mutateFunctions(sql: postgres.Sql): Promise<Mutant[]> {
   })
   const open = functions
     .filter(({ definer }) => definer)
-    .flatMap(({ signature }) => [`grant execute on function ${signature} to public`])
-    .map((grant) => ({ name: grant, apply: grant }))
+    .flatMap(({ signature }) => [
+      `grant execute on function ${signature} to public`,
+      `alter function ${signature} set search_path = ''`,
+      `alter function ${signature} reset search_path`,
+    ])
+    .map((change) => ({ name: change, apply: change }))
   return [...off, ...open]
 }
+
+/** What PostgreSQL lets every role create unless it is revoked. */
+const creation: Mutant[] = [
+  {
+    name: 'grant temporary on the database to public',
+    apply: `do $$ begin execute format('grant temporary on database %I to public', current_database()); end $$`,
+  },
+  ...[
+    'grant create on schema public to public',
+    'grant execute on function lo_create(oid) to public',
+    'grant execute on function lo_creat(integer) to todo_api',
+    'grant execute on function lo_from_bytea(oid, bytea) to public',
+  ].map((grant) => ({ name: grant, apply: grant })),
+]
 
 /** Every mutant of a migrated database. */
 export async function listMutants(sql: postgres.Sql, owner: string, login: string): Promise<Mutant[]> {
@@ -196,6 +214,7 @@ export async function listMutants(sql: postgres.Sql, owner: string, login: strin
     ...(await mutatePolicies(sql)),
     ...tables.filter((_, index) => !held[index]),
     ...roles(owner, login),
+    ...creation,
     ...(await mutateFunctions(sql)),
   ]
 }

@@ -22,6 +22,16 @@ with who (oid, name) as (
   select grantee, null, privilege_type, 'schema ' || nspname, null
   from pg_namespace, aclexplode(nspacl) where nspname in ('app', 'identity') or (nspname = 'public' and privilege_type = 'CREATE')
   union all
+  select grantee, null, privilege_type, 'the database', null
+  from pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) where datname = current_database()
+  union all
+  select grantee, null, privilege_type, p.oid::regprocedure::text, null
+  from pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+  where pronamespace = 'pg_catalog'::regnamespace and proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import')
+  union all
+  select proowner, null, 'defines', concat_ws(' ', p.oid::regprocedure, 'with', array_to_string(proconfig, '; ')), null
+  from pg_proc p where prosecdef and pronamespace = 'app'::regnamespace
+  union all
   select member, null, 'is a member of', roleid::regrole::text, null from pg_auth_members where member <> 0
   union all
   select oid, null, 'is', x.what, null from pg_roles,
