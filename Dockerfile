@@ -28,7 +28,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 # Only their names are read: the API serves no database that lacks the newest one.
 COPY db/migrations db/migrations
-COPY src/explorer src/explorer
+COPY src/openapi/explorer src/explorer
 COPY --from=build /app/dist/src dist/src
 # By number, so that an orchestrator can tell that it is not root.
 USER 65532:65532

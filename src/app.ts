@@ -2,24 +2,24 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
-import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
+import authPlugin from './credentials/authenticate.ts'
+import passwords from './credentials/passwords.ts'
+import cleanup from './database/cleanup.ts'
+import database from './database/plugin.ts'
 import health from './health/routes.ts'
-import authPlugin from './plugins/auth.ts'
-import cleanup from './plugins/cleanup.ts'
-import clients from './plugins/clients.ts'
-import { schemaController } from './plugins/compilers.ts'
-import contract from './plugins/contract.ts'
-import database from './plugins/database.ts'
-import docs from './plugins/docs.ts'
-import headers from './plugins/headers.ts'
-import idempotency from './plugins/idempotency.ts'
-import limits from './plugins/limits.ts'
-import metrics from './plugins/metrics.ts'
-import observability from './plugins/observability.ts'
-import overload from './plugins/overload.ts'
-import passwords from './plugins/passwords.ts'
-import { handleErrors } from './problems.ts'
+import { answerBrokenRequest } from './http/broken-requests.ts'
+import { schemaController } from './http/compilers.ts'
+import clients from './http/connections.ts'
+import contract from './http/contract.ts'
+import headers from './http/headers.ts'
+import idempotency from './http/idempotency.ts'
+import metrics from './http/metrics.ts'
+import overload from './http/overload.ts'
+import { handleErrors } from './http/problems.ts'
+import limits from './http/rate-limits.ts'
+import observability from './http/request-log.ts'
+import docs from './openapi/plugin.ts'
 import security from './security/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
@@ -48,7 +48,7 @@ export async function buildApp(
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: { level: config.LOG_LEVEL, stream: logTo },
-    // One line per request is enough: see plugins/observability.ts.
+    // One line per request is enough: see http/request-log.ts.
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: [...config.TRUST_PROXY],
     // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
@@ -62,7 +62,7 @@ export async function buildApp(
     http: {
       headersTimeout: config.HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
-      // Answered with a problem document: see plugins/clients.ts.
+      // Answered with a problem document: see http/connections.ts.
       requireHostHeader: false,
     },
     requestTimeout: config.REQUEST_TIMEOUT_MS,

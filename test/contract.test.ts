@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, connect, Socket } from 'node:net'
 import Fastify from 'fastify'
 import t from 'tap'
-import contract from '../src/plugins/contract.ts'
-import { handleErrors } from '../src/problems.ts'
+import contract from '../src/http/contract.ts'
+import { handleErrors } from '../src/http/problems.ts'
 import { problem, setUp, signUp } from './helper.ts'
 
 const { app } = await setUp(t)

@@ -14,8 +14,8 @@ const files = paths
     const imports = [...text.matchAll(/^(?:import|export)\b[^'`]*? from '([^']+)'/gms)].map(
       ([, name = '']) => (name.startsWith('.') ? relative('', join(dirname(path), name)) : name),
     )
-    const [, room] = /^src\/(?!plugins\/)(\w+)\//.exec(path) ?? []
-    return { path, text, imports, room, name: path.replace(/.*\//, '') }
+    const [, feature] = /^src\/(?!(?:database|http|credentials|openapi)\/)(\w+)\//.exec(path) ?? []
+    return { path, text, imports, feature, name: path.replace(/.*\//, '') }
   })
 /** Files of statements. */
 const sql = ['sql.ts', 'list.ts']
@@ -27,18 +27,26 @@ t.test('has no file over 200 lines', async (t) => {
   for (const { path, text } of files) t.ok(text.split('\n').length <= 201, path)
 })
 
-t.test('lets a room know the shared files, and of another room its schemas alone', async (t) => {
-  for (const { path, room, imports } of sources.filter((file) => file.room))
-    for (const name of imports) {
-      const known = name.startsWith(`src/${room}/`) || /^src\/([\w-]+|\w+\/schema)\.ts$/.test(name)
-      t.ok(known || !name.startsWith('src/'), `${path} imports ${name}`)
-      t.notMatch(name, /^src\/(app|server|openapi)\.ts$/, path)
-    }
+t.test('lets a feature import shared code, and of another feature its schemas alone', async (t) => {
+  const shared = /^src\/(config\.ts|http\/|credentials\/|database\/|about\.ts|\w+\/schema\.ts$)/
+  for (const { path, feature, imports } of sources.filter((file) => file.feature))
+    for (const name of imports.filter(
+      (name) => name.startsWith('src/') && !name.startsWith(`src/${feature}/`),
+    ))
+      t.match(name, shared, path)
 })
 
-t.test('lets a plugin know no room', async (t) => {
-  for (const { path, imports } of sources.filter(({ path }) => path.startsWith('src/plugins/')))
-    t.notMatch(imports.join(), /src\/(?!plugins\/)\w+\//, path)
+t.test('lets shared code import no feature', async (t) => {
+  for (const { path, imports } of sources.filter(({ path }) =>
+    /^src\/(database|http|credentials|openapi\/(?!write))/.test(path),
+  ))
+    for (const name of imports.filter((name) => name.startsWith('src/')))
+      t.match(name, /^src\/(config|about|\w+\/.*)\.ts$/, path)
+  for (const { path, imports } of sources.filter(({ path }) =>
+    /^src\/(database|http|credentials)/.test(path),
+  ))
+    for (const name of imports.filter((name) => name.startsWith('src/')))
+      t.match(name, /^src\/(config\.ts|database\/|http\/|credentials\/)/, path)
 })
 
 t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
@@ -47,7 +55,8 @@ t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
     t.notOk(imports.includes('pg'), path)
   }
   for (const { path, imports } of sources.filter(({ name }) => sql.includes(name)))
-    for (const name of imports) t.match(name, /^src\/(tx|schema|entity-tags|\w+\/schema)\.ts$/, path)
+    for (const name of imports)
+      t.match(name, /^src\/(database\/transaction|http\/schemas|http\/conditional|\w+\/schema)\.ts$/, path)
 })
 
 t.test('compares user_id nowhere but in the routing of a sharded database: the policies do', async (t) => {

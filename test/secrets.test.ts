@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import t from 'tap'
-import { createSecret, deriveSuccessor, parseSecret } from '../src/secrets.ts'
+import { createSecret, deriveSuccessor, parseSecret } from '../src/credentials/opaque-tokens.ts'
 
 const user = randomUUID()
 

@@ -1,5 +1,5 @@
 import type { User } from '../auth/schema.ts'
-import type { Tx } from '../tx.ts'
+import type { Tx } from '../database/transaction.ts'
 import { exportEvents, exportSessions, exportTodos, exportTokens } from './sql.ts'
 
 const PAGE_SIZE = 100

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Email, NewPassword, Password, User } from '../auth/schema.ts'
-import { Id, Nullable, Page, Ref, Timestamp } from '../schema.ts'
+import { Id, Nullable, Page, Ref, Timestamp } from '../http/schemas.ts'
 import { Todo } from '../todos/schema.ts'
 import { AccessToken } from '../tokens/schema.ts'
 

@@ -1,8 +1,8 @@
 import type { User } from '../auth/schema.ts'
-import type { Client, PageQuery } from '../schema.ts'
+import { mine, type Tx } from '../database/transaction.ts'
+import type { Client, PageQuery } from '../http/schemas.ts'
 import type { Todo } from '../todos/schema.ts'
 import type { AccessToken } from '../tokens/schema.ts'
-import { mine, type Tx } from '../tx.ts'
 import type { Event, Session } from './schema.ts'
 
 /** The user who is asking: the policy leaves this one row. */

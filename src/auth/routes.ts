@@ -3,9 +3,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
-import { found, unauthorized } from '../errors.ts'
-import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../schema.ts'
-import { createSecret, deriveSuccessor, parseSecret } from '../secrets.ts'
+import { createSecret, deriveSuccessor, parseSecret } from '../credentials/opaque-tokens.ts'
+import { found, unauthorized } from '../http/errors.ts'
+import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
 import {
   endCredential,

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, TEXT, Timestamp } from '../schema.ts'
+import { Id, TEXT, Timestamp } from '../http/schemas.ts'
 
 export const Email = Type.String({
   format: 'email',

@@ -1,5 +1,5 @@
-import type { Client, Scope } from '../schema.ts'
-import type { Tx } from '../tx.ts'
+import type { Tx } from '../database/transaction.ts'
+import type { Client, Scope } from '../http/schemas.ts'
 import type { User } from './schema.ts'
 
 /** Adds a user; a taken email violates users_email_key. */

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { DatabaseError } from 'pg'
-import type { Database } from '../database.ts'
-import { found } from '../errors.ts'
+import type { Database } from '../database/database.ts'
+import { found } from '../http/errors.ts'
 import { findRoleFaults, getSchemaVersion } from './sql.ts'
 
 const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))

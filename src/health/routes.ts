@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { unavailable } from '../errors.ts'
-import { problems } from '../schema.ts'
+import { unavailable } from '../http/errors.ts'
+import { problems } from '../http/schemas.ts'
 import { findFaults } from './check.ts'
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { description: 'All is well.' })

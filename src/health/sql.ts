@@ -1,4 +1,4 @@
-import type { Tx } from '../tx.ts'
+import type { Tx } from '../database/transaction.ts'
 
 /**
  * What makes the role that the API logs in with unsafe, a sentence each: row-level security does not

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { Config } from '../config.ts'
-import { problems } from '../schema.ts'
+import { problems } from '../http/schemas.ts'
 
 /** RFC 9116, section 2.5.5, wants less than a year. */
 const VALID_MS = 180 * 86_400_000

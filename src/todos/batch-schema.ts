@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, Ref } from '../schema.ts'
+import { Id, Ref } from '../http/schemas.ts'
 import { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 export const BulkQuery = Type.Object(

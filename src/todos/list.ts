@@ -1,4 +1,11 @@
-import { type Fragment, fragment, mine, type Routed, type Tx, unkeptFragment } from '../tx.ts'
+import {
+  type Fragment,
+  fragment,
+  mine,
+  type Routed,
+  type Tx,
+  unkeptFragment,
+} from '../database/transaction.ts'
 import type { SortKey, Todo, TodoQuery } from './schema.ts'
 
 /** Where a page begins: after some rows, or after or before the row of a cursor. */

@@ -4,9 +4,15 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
-import { ANY_VERSION, matchesNone, type Precondition, toEntityTag, toPrecondition } from '../entity-tags.ts'
-import { ApiError, found, notFound } from '../errors.ts'
-import { BODY, Headers, problems, Ref, TOKEN } from '../schema.ts'
+import {
+  ANY_VERSION,
+  matchesNone,
+  type Precondition,
+  toEntityTag,
+  toPrecondition,
+} from '../http/conditional.ts'
+import { ApiError, found, notFound } from '../http/errors.ts'
+import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
 import { createCursors } from './cursor.ts'
 import { countTodos, listTodos } from './list.ts'
 import { toTodoPage } from './page.ts'

@@ -1,5 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, NewTimestamp, NOT_BLANK, Nullable, Page, PageQuery, Ref, TEXT, Timestamp } from '../schema.ts'
+import {
+  Id,
+  NewTimestamp,
+  NOT_BLANK,
+  Nullable,
+  Page,
+  PageQuery,
+  Ref,
+  TEXT,
+  Timestamp,
+} from '../http/schemas.ts'
 
 const Title = Type.String({
   minLength: 1,

@@ -1,5 +1,5 @@
-import type { Precondition } from '../entity-tags.ts'
-import { fragment, mine, type Tx } from '../tx.ts'
+import { fragment, mine, type Tx } from '../database/transaction.ts'
+import type { Precondition } from '../http/conditional.ts'
 import type { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 // No statement here says whose todos it means: the policies do. `mine` says no more than where they are.

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
-import { found } from '../errors.ts'
-import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
-import { createSecret } from '../secrets.ts'
+import { createSecret } from '../credentials/opaque-tokens.ts'
+import { found } from '../http/errors.ts'
+import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
 import { createToken, listTokens, revokeToken } from './sql.ts'
 

@@ -1,5 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, NewTimestamp, NOT_BLANK, Nullable, Page, Ref, type Scope, scopes, Timestamp } from '../schema.ts'
+import {
+  Id,
+  NewTimestamp,
+  NOT_BLANK,
+  Nullable,
+  Page,
+  Ref,
+  type Scope,
+  scopes,
+  Timestamp,
+} from '../http/schemas.ts'
 
 const name = Type.String({
   minLength: 1,

@@ -1,5 +1,5 @@
-import type { Client, PageQuery } from '../schema.ts'
-import type { Tx } from '../tx.ts'
+import type { Tx } from '../database/transaction.ts'
+import type { Client, PageQuery } from '../http/schemas.ts'
 import type { AccessToken, NewAccessToken } from './schema.ts'
 
 /** Newest first, and one more than asked for. */

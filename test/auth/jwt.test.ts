@@ -2,7 +2,7 @@ import { createCipheriv, createHmac, generateKeyPairSync, randomBytes, sign as s
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { createSecret } from '../../src/secrets.ts'
+import { createSecret } from '../../src/credentials/opaque-tokens.ts'
 import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
 
 const { app, database } = await setUp(t)

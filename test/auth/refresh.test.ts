@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createSecret } from '../../src/secrets.ts'
+import { createSecret } from '../../src/credentials/opaque-tokens.ts'
 import { askWith, logIn, problem, setUp, signUp } from '../helper.ts'
 
 const { app, database } = await setUp(t, { DATABASE_POOL_SIZE: '5' })

@@ -1,12 +1,12 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { changeAccount, deleteMe, endSession } from '../../src/account/sql.ts'
-import { ANY_VERSION } from '../../src/entity-tags.ts'
-import { toApiError } from '../../src/problems.ts'
-import { parseSecret, type Secret } from '../../src/secrets.ts'
+import { parseSecret, type Secret } from '../../src/credentials/opaque-tokens.ts'
+import type { Tx } from '../../src/database/transaction.ts'
+import { ANY_VERSION } from '../../src/http/conditional.ts'
+import { toApiError } from '../../src/http/problems.ts'
 import { createTodo, deleteTodo, getTodo, updateTodo } from '../../src/todos/sql.ts'
 import { createToken } from '../../src/tokens/sql.ts'
-import type { Tx } from '../../src/tx.ts'
 import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
 
 const { app, database } = await setUp(t)

@@ -48,7 +48,8 @@ function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
 export async function measureTrips(database: Database): Promise<void> {
   progress('round trips')
   const proxy = await startDelay(database.databaseUrl)
-  const { createDatabase } = await importBuild<typeof import('../../src/database.ts')>('database')
+  const { createDatabase } =
+    await importBuild<typeof import('../../src/database/database.ts')>('database/database')
   const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('config')
   const alone = createDatabase(
     loadConfig({ ...environment(database), DATABASE_URL: proxy.url, DATABASE_POOL_SIZE: '1' }),

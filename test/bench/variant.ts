@@ -7,7 +7,8 @@ import { importBuild } from './build.ts'
 
 const { buildApp } = await importBuild<typeof import('../../src/app.ts')>('app')
 const { loadConfig } = await importBuild<typeof import('../../src/config.ts')>('config')
-const { createDatabase } = await importBuild<typeof import('../../src/database.ts')>('database')
+const { createDatabase } =
+  await importBuild<typeof import('../../src/database/database.ts')>('database/database')
 
 const mode = process.argv[2]
 const config = loadConfig(process.env)

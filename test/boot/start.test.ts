@@ -123,7 +123,7 @@ t.test('writes the OpenAPI document', async (t) => {
   const writer = spawn(process.execPath, [
     '--import',
     import.meta.resolve('ts-blank-space/register'),
-    'src/openapi.ts',
+    'src/openapi/write.ts',
     file,
   ])
   t.equal(await new Promise((resolve) => writer.once('close', resolve)), 0)

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
-import type { Tx } from '../../src/tx.ts'
+import type { Tx } from '../../src/database/transaction.ts'
 import { cloneDatabase } from '../database.ts'
 import { askWith, createApp, signUp } from '../helper.ts'
 import { findProgram, freePort, needs, startProgram } from '../programs.ts'

@@ -1,7 +1,7 @@
 import t from 'tap'
+import type { Tx } from '../../src/database/transaction.ts'
 import { listTodos, type Place, readKey } from '../../src/todos/list.ts'
 import type { SortKey, Todo, TodoQuery } from '../../src/todos/schema.ts'
-import type { Tx } from '../../src/tx.ts'
 import { createApp, problem, setUp, signUp, type TestUser, testing } from '../helper.ts'
 
 const { app, database } = await setUp(t)

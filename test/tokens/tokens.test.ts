@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createSecret } from '../../src/secrets.ts'
+import { createSecret } from '../../src/credentials/opaque-tokens.ts'
 import { askWith, problem, setUp, signUp, type TestUser } from '../helper.ts'
 
 const { app, database } = await setUp(t)

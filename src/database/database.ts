@@ -1,9 +1,9 @@
-import type { Config } from './config.ts'
+import type { Config } from '../config.ts'
+import { found, insufficientScope, unauthorized } from '../http/errors.ts'
+import type { Scope } from '../http/schemas.ts'
 import type { Connection } from './connection.ts'
-import { found, insufficientScope, unauthorized } from './errors.ts'
 import { type BorrowOptions, createPool, type Pool } from './pool.ts'
-import type { Scope } from './schema.ts'
-import { openTx, type Tx } from './tx.ts'
+import { openTx, type Tx } from './transaction.ts'
 
 /** Who the token says is asking; the database decides whether that is still so. */
 export interface Credential {

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { createDatabase, type Database } from '../database.ts'
-import type { Tx } from '../tx.ts'
+import { createDatabase, type Database } from './database.ts'
+import type { Tx } from './transaction.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,6 +1,6 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
-import { isPassword } from './passwords.ts'
+import { isPassword } from '../credentials/passwords.ts'
 
 const ajv = AjvCompiler()
 const serializer = SerializerSelector()

@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
-import { ApiError, requestInProgress } from '../errors.ts'
-import { type Fragment, fragment, mine, type Tx } from '../tx.ts'
+import { type Fragment, fragment, mine, type Tx } from '../database/transaction.ts'
+import { ApiError, requestInProgress } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

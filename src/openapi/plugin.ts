@@ -11,7 +11,7 @@ const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.js
 /** What is served to the browser as it is. */
 const asset = (filename: string) => ({
   filename,
-  content: readFileSync(join(root, 'src/explorer', filename), 'utf8'),
+  content: readFileSync(join(root, 'src/openapi/explorer', filename), 'utf8'),
 })
 
 /** The OpenAPI document, generated from the routes' schemas, and the explorer at /docs. */

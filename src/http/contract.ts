@@ -1,7 +1,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { ApiError } from '../errors.ts'
-import { Empty, Problem } from '../schema.ts'
+import { ApiError } from './errors.ts'
+import { Empty, Problem } from './schemas.ts'
 
 /**
  * What holds for every route: a schema for each answer, no unknown query parameters, JSON that is

@@ -1,8 +1,8 @@
 import { Socket } from 'node:net'
 import { Client } from 'pg'
+import type { Config } from '../config.ts'
+import { unavailable, unknownOutcome } from '../http/errors.ts'
 import { cancelStatement } from './cancel.ts'
-import type { Config } from './config.ts'
-import { unavailable, unknownOutcome } from './errors.ts'
 import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
 
 export interface Connection {

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { found } from '../errors.ts'
+import { found } from '../http/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

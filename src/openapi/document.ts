@@ -1,4 +1,4 @@
-import { TEXT } from '../schema.ts'
+import { TEXT } from '../http/schemas.ts'
 import { addExamples, type Body } from './examples.ts'
 
 interface Response extends Body {

@@ -1,5 +1,5 @@
+import { unavailable } from '../http/errors.ts'
 import type { Connection } from './connection.ts'
-import { unavailable } from './errors.ts'
 import { Statement, type Value } from './pipeline.ts'
 
 declare const brand: unique symbol

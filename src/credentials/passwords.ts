@@ -3,7 +3,7 @@ import { genSaltSync, getRounds } from 'bcryptjs'
 import fp from 'fastify-plugin'
 import { Piscina } from 'piscina'
 import type { Config } from '../config.ts'
-import { invalidMember, overloaded, unauthorized } from '../errors.ts'
+import { invalidMember, overloaded, unauthorized } from '../http/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -9,7 +9,7 @@ import {
   type ProblemCode,
   unavailable,
 } from './errors.ts'
-import type { Problem } from './schema.ts'
+import type { Problem } from './schemas.ts'
 
 /** The database's constraints that a client can violate, and what it is then told. */
 const constraints: Record<string, () => ApiError> = {

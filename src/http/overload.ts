@@ -2,7 +2,7 @@ import underPressure from '@fastify/under-pressure'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { overloaded } from '../errors.ts'
+import { overloaded } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
-import type { Config } from './config.ts'
+import type { Config } from '../config.ts'
+import { overloaded, unavailable } from '../http/errors.ts'
 import { type Connection, openConnection } from './connection.ts'
-import { overloaded, unavailable } from './errors.ts'
 
 export interface BorrowOptions {
   /** Milliseconds, instead of TRANSACTION_TIMEOUT_MS. */

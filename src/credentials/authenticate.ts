@@ -5,10 +5,10 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
-import type { Credential } from '../database.ts'
-import { insufficientScope, unauthorized } from '../errors.ts'
-import { type Client, Id, type Scope } from '../schema.ts'
-import { looksLike, parseSecret } from '../secrets.ts'
+import type { Credential } from '../database/database.ts'
+import { insufficientScope, unauthorized } from '../http/errors.ts'
+import { type Client, Id, type Scope } from '../http/schemas.ts'
+import { looksLike, parseSecret } from './opaque-tokens.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,6 +1,6 @@
-import { ApiError, invalidMember, invalidParameter, type ProblemCode, problemCodes } from '../errors.ts'
-import { toProblem } from '../problems.ts'
-import { Id } from '../schema.ts'
+import { ApiError, invalidMember, invalidParameter, type ProblemCode, problemCodes } from '../http/errors.ts'
+import { toProblem } from '../http/problems.ts'
+import { Id } from '../http/schemas.ts'
 
 export interface Schema {
   $ref?: string

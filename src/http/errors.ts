@@ -1,4 +1,4 @@
-import type { Problem, Scope } from './schema.ts'
+import type { Problem, Scope } from './schemas.ts'
 
 const problems = {
   invalid_request: [400, 'The request is not valid'],

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
-import { findFault, refuseExpectation } from '../broken-requests.ts'
 import type { Config } from '../config.ts'
-import { ApiError } from '../errors.ts'
+import { findFault, refuseExpectation } from './broken-requests.ts'
+import { ApiError } from './errors.ts'
 
 /** Bounds what a client can hold, and refuses requests that could be read in two ways. */
 export default fp<{ config: Config }>(

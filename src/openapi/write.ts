@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { buildApp } from './app.ts'
-import { loadConfig } from './config.ts'
+import { buildApp } from '../app.ts'
+import { loadConfig } from '../config.ts'
 
 // The document depends on no database and no secret; the app is built, never asked.
 const config = loadConfig({

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import type { ProblemCode } from '../errors.ts'
+import type { ProblemCode } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

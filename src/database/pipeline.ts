@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
-import { unavailable } from './errors.ts'
+import { unavailable } from '../http/errors.ts'
 
 /** What can be bound to a parameter; JSON is bound as its text. */
 export type Value = string | number | boolean | null | Buffer | readonly (string | number)[]
