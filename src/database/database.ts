@@ -86,8 +86,8 @@ async function asUser<T>(
   try {
     const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
     if (deadline) tx`select set_config('statement_timeout', ${deadline}, true)`
-    const authenticated = tx<{ scopes: Scope[] | null; stale: boolean | null }>`
-      select scopes, stale from app.authenticate(${user_id}, ${session_id}, ${token_hash ?? null})`
+    const authenticated = tx<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
+      select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${token_hash ?? null})`
     const work = attempt(run, tx)
     const committed = isLast(work) ? commit() : undefined
     committed?.catch(() => {})
@@ -105,9 +105,9 @@ async function asUser<T>(
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without
     // the scope has been sent by now, and refused by the policies.
     if (outcomes[1].status === 'fulfilled') {
-      const { scopes, stale } = found(outcomes[1].value)
+      const { scopes, use_is_due } = found(outcomes[1].value)
       if (!scopes) throw unauthorized('revoked_token')
-      if (stale) noteUse(credential)
+      if (use_is_due) noteUse(credential)
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)
     }
     if (failed) throw failed.reason

@@ -59,7 +59,7 @@ async function preparePgbench({ databaseUrl }: Database, token: string) {
     script,
     `\\startpipeline
 begin read only;
-select scopes, stale from app.authenticate('${sub}', '${sid}', null);
+select scopes, use_is_due from app.authenticate('${sub}', '${sid}', null);
 select ${columns} from todos where true order by id desc, id desc limit 21 offset 0;
 commit;
 \\endpipeline
