@@ -3,6 +3,7 @@
 create table identity.sessions (
   user_id uuid not null,
   id uuid not null,
+  secret_hash bytea not null,
   scopes text[] not null,
   ip inet,
   user_agent text,
@@ -11,6 +12,8 @@ create table identity.sessions (
   expires_at timestamptz not null,
   constraint sessions_pkey primary key (user_id, id),
   constraint sessions_user_id_fkey foreign key (user_id) references users (id) on delete cascade,
+  constraint sessions_secret_hash_sha256 check (length(secret_hash) = 32),
+  constraint sessions_scopes_known check (scopes <@ '{todos:read,todos:write,account}'),
   constraint sessions_user_agent_length check (char_length(user_agent) <= 512)
 );
 
@@ -22,22 +25,23 @@ alter table identity.sessions force row level security;
 
 -- Without the scope account a credential sees, and ends, only itself: logging out needs that.
 create policy sessions_select_own on identity.sessions for select to todo_api
-  using (user_id = app.user_id() and (id = app.credential_id() or app.has_scope('account')));
+  using (user_id = app.user_id('account') or (user_id = app.user_id() and id = app.credential_id()));
 create policy sessions_delete_own on identity.sessions for delete to todo_api
-  using (user_id = app.user_id() and (id = app.credential_id() or app.has_scope('account')));
+  using (user_id = app.user_id('account') or (user_id = app.user_id() and id = app.credential_id()));
 create policy sessions_select_auth on identity.sessions for select to todo_auth using (true);
 create policy sessions_insert_auth on identity.sessions for insert to todo_auth with check (true);
 create policy sessions_update_auth on identity.sessions for update to todo_auth using (true) with check (true);
 create policy sessions_delete_auth on identity.sessions for delete to todo_auth using (true);
 
 grant select (id, ip, user_agent, created_at, last_used_at, expires_at), delete on identity.sessions to todo_api;
-grant select (user_id, id, scopes, last_used_at, expires_at),
-      insert (user_id, id, scopes, ip, user_agent, expires_at),
+grant select (user_id, id, secret_hash, scopes, created_at, last_used_at, expires_at),
+      insert (user_id, id, secret_hash, scopes, ip, user_agent, expires_at),
       update (last_used_at, expires_at),
       delete
   on identity.sessions to todo_auth;
 
 comment on table identity.sessions is 'One row per login. An access token works only while its session exists.';
+comment on column identity.sessions.secret_hash is 'SHA-256 of a secret that each of the session''s tokens carries: its id alone authenticates nobody.';
 comment on column identity.sessions.scopes is 'What the session''s tokens may do.';
 comment on column identity.sessions.created_at is 'Time of the login.';
 comment on column identity.sessions.last_used_at is 'To the minute.';

@@ -26,11 +26,11 @@ alter table identity.access_tokens force row level security;
 
 -- Without the scope account a credential sees, and revokes, only itself: logging out needs that.
 create policy access_tokens_select_own on identity.access_tokens for select to todo_api
-  using (user_id = app.user_id() and (id = app.credential_id() or app.has_scope('account')));
+  using (user_id = app.user_id('account') or (user_id = app.user_id() and id = app.credential_id()));
 create policy access_tokens_insert_own on identity.access_tokens for insert to todo_api
-  with check (user_id = app.user_id() and app.has_scope('account') and scopes <@ app.scopes());
+  with check (user_id = app.user_id('account') and scopes <@ app.scopes());
 create policy access_tokens_delete_own on identity.access_tokens for delete to todo_api
-  using (user_id = app.user_id() and (id = app.credential_id() or app.has_scope('account')));
+  using (user_id = app.user_id('account') or (user_id = app.user_id() and id = app.credential_id()));
 create policy access_tokens_select_auth on identity.access_tokens for select to todo_auth using (true);
 create policy access_tokens_update_auth on identity.access_tokens for update to todo_auth using (true) with check (true);
 create policy access_tokens_delete_auth on identity.access_tokens for delete to todo_auth

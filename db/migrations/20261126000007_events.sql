@@ -23,9 +23,9 @@ alter table identity.events force row level security;
 
 -- Nobody updates an event, and only old ones are deleted: an audit trail must not be editable.
 create policy events_select_own on identity.events for select to todo_api
-  using (user_id = app.user_id() and app.has_scope('account'));
+  using (user_id = app.user_id('account'));
 create policy events_insert_own on identity.events for insert to todo_api
-  with check (user_id = app.user_id() and app.has_scope('account'));
+  with check (user_id = app.user_id('account'));
 create policy events_insert_auth on identity.events for insert to todo_auth with check (true);
 create policy events_select_auth on identity.events for select to todo_auth
   using (created_at < now() - interval '1 year');

@@ -38,12 +38,12 @@ alter table todos force row level security;
 create policy todos_select_own on todos for select to todo_api
   using (user_id = app.user_id());
 create policy todos_insert_own on todos for insert to todo_api
-  with check (user_id = app.user_id() and app.has_scope('todos:write'));
+  with check (user_id = app.user_id('todos:write'));
 create policy todos_update_own on todos for update to todo_api
-  using (user_id = app.user_id() and app.has_scope('todos:write'))
-  with check (user_id = app.user_id() and app.has_scope('todos:write'));
+  using (user_id = app.user_id('todos:write'))
+  with check (user_id = app.user_id('todos:write'));
 create policy todos_delete_own on todos for delete to todo_api
-  using (user_id = app.user_id() and app.has_scope('todos:write'));
+  using (user_id = app.user_id('todos:write'));
 create policy todos_select_auth on todos for select to todo_auth using (true);
 
 -- No grant to write user_id: it is set by its default alone. There are no triggers, which a sharded table may not

@@ -21,10 +21,10 @@ alter table idempotency_keys force row level security;
 create policy idempotency_keys_select_own on idempotency_keys for select to todo_api
   using (user_id = app.user_id());
 create policy idempotency_keys_insert_own on idempotency_keys for insert to todo_api
-  with check (user_id = app.user_id() and app.has_scope('todos:write'));
+  with check (user_id = app.user_id('todos:write'));
 create policy idempotency_keys_update_own on idempotency_keys for update to todo_api
-  using (user_id = app.user_id() and app.has_scope('todos:write'))
-  with check (user_id = app.user_id() and app.has_scope('todos:write'));
+  using (user_id = app.user_id('todos:write'))
+  with check (user_id = app.user_id('todos:write'));
 create policy idempotency_keys_select_auth on idempotency_keys for select to todo_auth using (expires_at < now());
 create policy idempotency_keys_delete_auth on idempotency_keys for delete to todo_auth using (expires_at < now());
 

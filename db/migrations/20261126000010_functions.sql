@@ -1,6 +1,6 @@
 -- migrate:up
 
--- What the API does for somebody who has not been authenticated yet, or may not do itself. All but app.login_age and
+-- What the API does for somebody who has not been authenticated yet, or may not do itself. All but
 -- app.search_keys run with the rights of todo_auth, on a fixed search_path that looks for temporary objects last.
 grant create on schema app to todo_auth;
 set local role todo_auth;
@@ -25,19 +25,29 @@ end;
 comment on function app.register(uuid, text, text) is 'Adds a user with a password; violates users_email_key when the email is taken.';
 
 -- The salt, not the hash: the API computes a hash from it and the password in a worker thread, and the database
--- compares. So a stolen API role still cannot read password hashes.
-create function app.password_salt(login_email text) returns text
-  language sql stable security definer set search_path = pg_catalog, pg_temp
-begin atomic
-  select left(c.password_hash, 29)
+-- compares. An unknown email gets a salt derived from it, the same every time, so that the salt does not tell which
+-- emails are registered: 22 characters of bcrypt's alphabet, the last of which encodes two bits.
+create function app.password_salt(login_email text, cost integer) returns text
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  made_up bytea;
+  known text;
+begin
+  select identity.hmac(k.inner_block, k.outer_block, lower(login_email collate "C")) into made_up
+  from identity.secret_keys k where k.purpose = 'password_salt';
+  select left(c.password_hash, 29) into known
   from public.users u join identity.credentials c on c.user_id = u.id
   where lower(u.email collate "C") = lower(login_email collate "C");
-end;
-comment on function app.password_salt(text) is 'Version, cost and salt (29 characters) of the bcrypt hash of this email''s user; null when there is none.';
+  return coalesce(known, format('$2b$%s$', lpad(cost::text, 2, '0')) ||
+    left(translate(encode(made_up, 'base64'), '+/=', './'), 21) || substr('.Oeu', 1 + get_byte(made_up, 31) % 4, 1));
+end
+$$;
+comment on function app.password_salt(text, integer) is 'Version, cost and salt (29 characters) of the bcrypt hash of this email''s user, or a made-up one of this cost.';
 
 create function app.login(
     login_email text, login_password_hash text,
-    session_id uuid, session_seconds integer, session_scopes text[], refresh_hash bytea,
+    session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea,
     event_id uuid, client_ip inet, client_user_agent text)
   returns uuid
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -58,14 +68,14 @@ begin
           case when known.matches then session_id end, client_ip, client_user_agent);
   if not known.matches then return null; end if;
 
-  insert into identity.sessions (user_id, id, scopes, ip, user_agent, expires_at)
-  values (known.id, session_id, session_scopes, client_ip, client_user_agent, expiry);
+  insert into identity.sessions (user_id, id, secret_hash, scopes, ip, user_agent, expires_at)
+  values (known.id, session_id, session_secret_hash, session_scopes, client_ip, client_user_agent, expiry);
   insert into identity.refresh_tokens (user_id, hash, session_id, expires_at)
   values (known.id, refresh_hash, session_id, expiry);
   return known.id;
 end
 $$;
-comment on function app.login(text, text, uuid, integer, text[], bytea, uuid, inet, text) is
+comment on function app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text) is
   'Opens a session with its first refresh token when the hash is that of the user''s password, and returns the user; null when email or password is wrong.';
 
 create function app.rehash(old_password_hash text, new_password_hash text) returns void
@@ -86,7 +96,7 @@ as $$
 begin
   -- Locked, so that no login with the old password opens a session that survives the change.
   perform from identity.credentials c
-  where c.user_id = app.user_id() and c.password_hash = current_password_hash and app.has_scope('account')
+  where c.user_id = app.user_id('account') and c.password_hash = current_password_hash
   for update;
   if not found then return; end if;
 
@@ -110,47 +120,44 @@ comment on function app.change_account(text, text, text, uuid[], inet, text) is
 -- plpgsql, because SET LOCAL takes no expression elsewhere. SET LOCAL, because it ends with the transaction behind any
 -- pooler and reaches the workers of a Citus cluster, which set_config() does not.
 create function app.authenticate(
-    claimed_user uuid, claimed_session uuid, claimed_token_hash bytea, out scopes text[], out use_is_due boolean)
+    claimed_user uuid, claimed_session uuid, secret bytea, out scopes text[], out use_is_due boolean)
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  credential uuid;
+  credential_id uuid;
+  logged_in_at timestamptz;
 begin
-  if claimed_token_hash is null then
-    select s.id, s.scopes, s.last_used_at < now() - interval '1 minute' into credential, scopes, use_is_due
+  if claimed_session is not null then
+    select s.id, s.created_at, s.scopes, s.last_used_at < now() - interval '1 minute'
+    into credential_id, logged_in_at, scopes, use_is_due
     from identity.sessions s
-    where s.user_id = claimed_user and s.id = claimed_session and s.expires_at > now();
+    where s.user_id = claimed_user and s.id = claimed_session and s.secret_hash = sha256(secret) and s.expires_at > now();
   else
     select t.id, t.scopes, coalesce(t.last_used_at < now() - interval '1 minute', true)
-    into credential, scopes, use_is_due
+    into credential_id, scopes, use_is_due
     from identity.access_tokens t
-    where t.user_id = claimed_user and t.hash = claimed_token_hash and (t.expires_at is null or t.expires_at > now());
+    where t.user_id = claimed_user and t.hash = sha256(secret) and (t.expires_at is null or t.expires_at > now());
   end if;
 
   -- Fail closed: without a valid credential, whatever was set on the connection before is cleared.
-  execute format('set local app.user_id = %L', case when credential is null then '' else claimed_user::text end);
-  execute format('set local app.credential_id = %L', coalesce(credential::text, ''));
-  execute format('set local app.scopes = %L', coalesce(array_to_string(scopes, ' '), ''));
+  execute format('set local app.context = %L', case when credential_id is null then ''
+    else identity.sealed_context(claimed_user, credential_id, logged_in_at, scopes) end);
 end
 $$;
 comment on function app.authenticate(uuid, uuid, bytea) is
-  'Makes the credential''s user the user of this transaction. Returns its scopes (null when it is not valid) and whether its use should be noted.';
+  'Makes the credential''s user the user of this transaction: a session given its id and secret, or a personal access token given its secret. Returns its scopes (null when it is not valid) and whether its use should be noted.';
 
-create function app.note_use(claimed_user uuid, claimed_session uuid, claimed_token_hash bytea) returns void
+create function app.note_use() returns void
   language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
-  update identity.sessions set last_used_at = now()
-  where claimed_token_hash is null and user_id = claimed_user and id = claimed_session
-    and last_used_at < now() - interval '1 minute';
-  update identity.access_tokens set last_used_at = now()
-  where user_id = claimed_user and hash = claimed_token_hash
-    and (last_used_at < now() - interval '1 minute') is not false;
+  update identity.sessions set last_used_at = now() where user_id = app.user_id() and id = app.credential_id();
+  update identity.access_tokens set last_used_at = now() where user_id = app.user_id() and id = app.credential_id();
 end;
-comment on function app.note_use(uuid, uuid, bytea) is
-  'Writes last_used_at, at most once a minute. Separate from the request, which may be read only and must not wait.';
+comment on function app.note_use() is
+  'Writes last_used_at of this transaction''s credential. Separate from the request, which may be read only and must not wait.';
 
 create function app.refresh(
-    token_user uuid, token_hash bytea, new_seed bytea, new_hash bytea, session_seconds integer,
+    token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer,
     event_id uuid, client_ip inet, client_user_agent text,
     out session_id uuid, out scopes text[], out seed bytea)
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -158,6 +165,7 @@ as $$
 declare
   found_session uuid;
   token record;
+  token_hash constant bytea := sha256(token_secret);
   expiry constant timestamptz := now() + make_interval(secs => session_seconds);
 begin
   -- The session is locked before its token is read: refreshes of one session take turns, and in the order in which
@@ -165,7 +173,8 @@ begin
   select t.session_id into found_session
   from identity.refresh_tokens t where t.user_id = token_user and t.hash = token_hash;
   perform from identity.sessions s
-  where s.user_id = token_user and s.id = found_session and s.expires_at > now()
+  where s.user_id = token_user and s.id = found_session and s.secret_hash = sha256(session_secret)
+    and s.expires_at > now()
   for update;
   if not found then return; end if;
   select t.spent_at, t.successor_seed into token
@@ -195,7 +204,7 @@ begin
   from identity.sessions s where s.user_id = token_user and s.id = found_session;
 end
 $$;
-comment on function app.refresh(uuid, bytea, bytea, bytea, integer, uuid, inet, text) is
+comment on function app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text) is
   'Spends a refresh token and returns its session and the seed of its successor; nulls when it is not valid. Reusing a token more than 10 seconds after it was spent ends the session.';
 
 create function app.remove_expired(batch integer) returns integer
@@ -204,9 +213,6 @@ as $$
 declare
   removed integer;
 begin
-  -- Every replica may call this at any time; one at a time works, the others have nothing to do.
-  if not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('app.remove_expired')) then return 0; end if;
-
   with ended as (
     delete from identity.sessions where (user_id, id) in
       (select user_id, id from identity.sessions where expires_at < now() order by expires_at limit batch)
@@ -268,23 +274,17 @@ end;
 comment on function app.search_todos(text) is 'The todos of the transaction''s user that have every one of the words in title or notes.';
 
 grant execute on function
-    app.schema_version(), app.register(uuid, text, text), app.password_salt(text),
-    app.login(text, text, uuid, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
+    app.schema_version(), app.register(uuid, text, text), app.password_salt(text, integer),
+    app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
     app.change_account(text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
-    app.note_use(uuid, uuid, bytea), app.refresh(uuid, bytea, bytea, bytea, integer, uuid, inet, text),
+    app.note_use(), app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text),
     app.remove_expired(integer), app.search_todos(text)
   to todo_api;
 reset role;
 revoke create on schema app from todo_auth;
 
-create function app.login_age() returns interval
-  language sql stable
-  return (select now() - created_at from identity.sessions where id = app.credential_id());
-comment on function app.login_age() is 'How long ago the transaction''s session logged in; null for a personal access token.';
-grant execute on function app.login_age() to todo_api;
-
 create policy users_delete_own on users for delete to todo_api
-  using (id = app.user_id() and app.has_scope('account') and app.login_age() < interval '10 minutes');
+  using (id = app.user_id('account') and app.logged_in_at() > now() - interval '10 minutes');
 comment on policy users_delete_own on users is 'Users delete their own account, and everything in it, within ten minutes of a login.';
 
 -- PostgreSQL 15 has no membership without inheritance: see the migration of the roles.
@@ -311,13 +311,12 @@ begin
 end
 $$;
 drop policy users_delete_own on users;
-drop function app.login_age();
 set local role todo_auth;
 drop function
-  app.schema_version(), app.register(uuid, text, text), app.password_salt(text),
-  app.login(text, text, uuid, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
+  app.schema_version(), app.register(uuid, text, text), app.password_salt(text, integer),
+  app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
   app.change_account(text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
-  app.note_use(uuid, uuid, bytea), app.refresh(uuid, bytea, bytea, bytea, integer, uuid, inet, text),
+  app.note_use(), app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text),
   app.remove_expired(integer), app.search_todos(text);
 reset role;
 drop index todos_search_idx;

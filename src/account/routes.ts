@@ -58,7 +58,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { email, new_password, current_password } = request.body
-      const { salt } = found(await request.withUser(getPasswordSalt))
+      const { salt } = found(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
       const change = {
         email,
         currentHash: await app.passwords.hashToCompare(current_password, salt),

@@ -9,8 +9,8 @@ import type { Event, Session } from './schema.ts'
 export const getMe = (tx: Tx) => tx<User>`select id, email, created_at from users`
 
 /** The bcrypt version, cost and salt of the user who is asking. */
-export const getPasswordSalt = (tx: Tx) =>
-  tx<{ salt: string }>`select app.password_salt(email) as salt from users`
+export const getPasswordSalt = (tx: Tx, cost: number) =>
+  tx<{ salt: string }>`select app.password_salt(email, ${cost}) as salt from users`
 
 interface AccountChange {
   email: string | undefined

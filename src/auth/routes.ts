@@ -3,7 +3,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
-import { createSecret, deriveSuccessor, parseSecret } from '../credentials/opaque-tokens.ts'
+import {
+  createSecret,
+  createSessionSecret,
+  deriveSuccessor,
+  parseToken,
+  sha256,
+  writeToken,
+} from '../credentials/opaque-tokens.ts'
 import { found, unauthorized } from '../http/errors.ts'
 import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
@@ -22,17 +29,16 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
   for (const schema of [Registration, Login, Refresh, Logout, User, Tokens]) app.addSchema(schema)
   const tags = ['auth']
 
-  /** What a session is told to its holder as (RFC 6749, section 5.1). */
+  /** The tokens of a session, as RFC 6749, section 5.1, names them. */
   const toTokens = (
-    user_id: string,
-    session_id: string,
+    session: { user_id: string; id: string; secret: Buffer },
     granted: readonly Scope[],
-    refresh_token: string,
+    refreshSecret: Buffer,
   ) => ({
-    access_token: app.signAccessToken(user_id, session_id, granted),
+    access_token: app.signAccessToken(session, granted),
     token_type: 'Bearer' as const,
     expires_in: config.ACCESS_TOKEN_TTL,
-    refresh_token,
+    refresh_token: writeToken('refresh', session.user_id, refreshSecret, session.secret),
     scope: granted.join(' '),
   })
 
@@ -74,27 +80,30 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     },
     async (request) => {
       const { email, password } = request.body
-      const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email))
+      const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email, app.passwords.cost))
       const hash = await app.passwords.hashToCompare(password, known?.salt)
-      const refresh = createSecret('refresh')
-      const session = {
-        id: uuidv7(),
+      const id = uuidv7()
+      const secret = createSessionSecret()
+      const refreshSecret = createSecret()
+      const newSession = {
+        id,
+        secretHash: sha256(secret),
         seconds: config.REFRESH_TOKEN_TTL,
         scopes,
-        refreshHash: refresh.hash,
+        refreshHash: sha256(refreshSecret),
         eventId: uuidv7(),
       }
       const [opened] = await app.database.withoutUser((tx) =>
-        openSession(tx, email, hash, session, request.client),
+        openSession(tx, email, hash, newSession, request.client),
       )
       const user_id = opened?.user_id
       if (!user_id) throw unauthorized('invalid_credentials')
       const newHash = await app.passwords.rehash(password, hash)
       if (newHash) {
-        const credential = { user_id, session_id: session.id }
+        const credential = { user_id, session_id: id, secret }
         await app.database.withUser(credential, 'read write', (tx) => replaceHash(tx, hash, newHash))
       }
-      return toTokens(user_id, session.id, scopes, refresh.tokenFor(user_id))
+      return toTokens({ user_id, id, secret }, scopes, refreshSecret)
     },
   )
 
@@ -112,22 +121,21 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       },
     },
     async (request) => {
-      const spent = parseSecret('refresh', request.body.refresh_token)
+      const spent = parseToken('refresh', request.body.refresh_token)
       if (!spent) throw unauthorized('invalid_token')
-      const { user_id } = spent
-      const successor = (seed: Buffer) => createSecret('refresh', deriveSuccessor(spent.secret, seed))
+      const { user_id, session_secret: secret } = spent
       const seed = randomBytes(32)
       const refresh = {
-        user_id,
-        hash: spent.hash,
+        ...spent,
         seed,
-        successorHash: successor(seed).hash,
+        successorHash: sha256(deriveSuccessor(spent.secret, seed)),
         seconds: config.REFRESH_TOKEN_TTL,
         eventId: uuidv7(),
       }
       const live = found(await app.database.withoutUser((tx) => refreshSession(tx, refresh, request.client)))
       if (!live.session_id) throw unauthorized('revoked_token')
-      return toTokens(user_id, live.session_id, live.scopes, successor(live.seed).tokenFor(user_id))
+      const successor = deriveSuccessor(spent.secret, live.seed)
+      return toTokens({ user_id, id: live.session_id, secret }, live.scopes, successor)
     },
   )
 

@@ -6,12 +6,13 @@ import type { User } from './schema.ts'
 export const registerUser = (tx: Tx, id: string, email: string, passwordHash: string) =>
   tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${passwordHash})`
 
-/** The bcrypt version, cost and salt of the user with this email; null when there is none. */
-export const findPasswordSalt = (tx: Tx, email: string) =>
-  tx<{ salt: string | null }>`select app.password_salt(${email}) as salt`
+/** The bcrypt version, cost and salt of the user with this email; made up, with the cost, when there is none. */
+export const findPasswordSalt = (tx: Tx, email: string, cost: number) =>
+  tx<{ salt: string }>`select app.password_salt(${email}, ${cost}) as salt`
 
 interface NewSession {
   id: string
+  secretHash: Buffer
   /** How long it lives without a refresh. */
   seconds: number
   scopes: readonly Scope[]
@@ -30,7 +31,7 @@ export const openSession = (
   { ip, user_agent }: Client,
 ) =>
   tx<{ user_id: string | null }>`
-    select app.login(${email}, ${passwordHash}, ${session.id}, ${session.seconds}, ${session.scopes},
+    select app.login(${email}, ${passwordHash}, ${session.id}, ${session.secretHash}, ${session.seconds}, ${session.scopes},
                      ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent}) as user_id`
 
 /** Replaces the password hash of the user who is asking. */
@@ -39,8 +40,9 @@ export const replaceHash = (tx: Tx, oldHash: string, newHash: string) =>
 
 interface Refresh {
   user_id: string
+  session_secret: Buffer
   /** Of the token that is spent. */
-  hash: Buffer
+  secret: Buffer
   /** Of its successor, should this be the first time that it is spent. */
   seed: Buffer
   successorHash: Buffer
@@ -54,7 +56,7 @@ interface Refresh {
 export const refreshSession = (tx: Tx, refresh: Refresh, { ip, user_agent }: Client) =>
   tx<{ session_id: string | null; scopes: Scope[]; seed: Buffer }>`
     select session_id, scopes, seed
-    from app.refresh(${refresh.user_id}, ${refresh.hash}, ${refresh.seed}, ${refresh.successorHash},
+    from app.refresh(${refresh.user_id}, ${refresh.session_secret}, ${refresh.secret}, ${refresh.seed}, ${refresh.successorHash},
                      ${refresh.seconds}, ${refresh.eventId}, ${ip}, ${user_agent})`
 
 /** Ends the session, or the personal token, that is asking. */

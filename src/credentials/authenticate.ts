@@ -8,7 +8,13 @@ import type { Config } from '../config.ts'
 import type { Credential } from '../database/database.ts'
 import { insufficientScope, unauthorized } from '../http/errors.ts'
 import { type Client, Id, type Scope } from '../http/schemas.ts'
-import { looksLike, parseSecret } from './opaque-tokens.ts'
+import { looksLike, parseToken } from './opaque-tokens.ts'
+
+interface Session {
+  user_id: string
+  id: string
+  secret: Buffer
+}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -17,7 +23,7 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     /** A signed access token for a session (RFC 9068). */
-    signAccessToken(user_id: string, session_id: string, scopes: readonly Scope[]): string
+    signAccessToken(session: Session, scopes: readonly Scope[]): string
   }
   interface FastifyRequest {
     /** Whom the token names; the database decides whether its session is alive. */
@@ -38,6 +44,8 @@ const Claims = Type.Object({
   aud: Type.String(),
   sub: Uuid,
   sid: Uuid,
+  /** The session's secret, in base64url: without it the database authenticates nobody by a session's id. */
+  session_secret: Type.String({ pattern: '^[\\w-]{22}$' }),
   jti: Uuid,
   scope: Type.String(),
   iat: Type.Integer(),
@@ -70,11 +78,20 @@ export default fp<{ config: Config; now: () => number }>(
       },
     })
 
-    app.decorate('signAccessToken', (user_id, session_id, scopes) => {
+    app.decorate('signAccessToken', ({ user_id, id, secret }, scopes) => {
       const iat = Math.floor(now() / 1000)
       const exp = iat + config.ACCESS_TOKEN_TTL
-      const scope = scopes.join(' ')
-      return app.jwt.sign({ iss, aud, sub: user_id, sid: session_id, scope, iat, exp, jti: uuidv7() })
+      const session = { sid: id, session_secret: secret.toString('base64url') }
+      return app.jwt.sign({
+        iss,
+        aud,
+        sub: user_id,
+        ...session,
+        scope: scopes.join(' '),
+        iat,
+        exp,
+        jti: uuidv7(),
+      })
     })
 
     /** The verified token, signed with the secret or, while it is being changed, with the one before. */
@@ -91,20 +108,25 @@ export default fp<{ config: Config; now: () => number }>(
     function readJwt(token: string, needed: readonly Scope[]): Credential {
       const jws = token.length <= MAX_TOKEN && verify(token)
       if (!verified.Check(jws)) throw unauthorized('invalid_token')
-      const { sub, sid, scope, iat, nbf = iat, exp } = jws.payload
+      const { sub, sid, session_secret, scope, iat, nbf = iat, exp } = jws.payload
       const seconds = now() / 1000
       if (Math.max(iat, nbf) > seconds + CLOCK_TOLERANCE) throw unauthorized('invalid_token')
       if (exp <= seconds) throw unauthorized('expired_token')
       const granted = scope.split(' ')
       if (!needed.every((name) => granted.includes(name))) throw insufficientScope(needed)
-      return { user_id: sub, session_id: sid, scopes: needed }
+      return {
+        user_id: sub,
+        session_id: sid,
+        secret: Buffer.from(session_secret, 'base64url'),
+        scopes: needed,
+      }
     }
 
     /** Only a mistyped one is told from a good one here: its scopes are known to the database alone. */
     function readPersonalToken(token: string, needed: readonly Scope[]): Credential {
-      const parsed = parseSecret('access', token)
+      const parsed = parseToken('access', token)
       if (!parsed) throw unauthorized('invalid_token')
-      return { user_id: parsed.user_id, session_id: null, token_hash: parsed.hash, scopes: needed }
+      return { user_id: parsed.user_id, session_id: null, secret: parsed.secret, scopes: needed }
     }
 
     app.decorateRequest('credential')

@@ -12,6 +12,8 @@ declare module 'fastify' {
 }
 
 export interface Passwords {
+  /** bcrypt's cost: each step doubles the work. */
+  readonly cost: number
   /**
    * The bcrypt hash of a new password.
    * @param pointer of the body's member that it was in, for the error
@@ -58,6 +60,7 @@ export default fp<{ config: Config }>(
     const hash = async (password: string, ...salts: string[]) => `${await run({ password, salts })}`
 
     app.decorate('passwords', {
+      cost,
       async hashNew(password, pointer) {
         const made = await run({ password, salts: [genSaltSync(cost)], refuseCommon: true })
         if (made) return made

@@ -10,8 +10,8 @@ export interface Credential {
   user_id: string
   /** The session of an access token; null with a personal access token. */
   session_id: string | null
-  /** SHA-256 of the secret of a personal access token. */
-  token_hash?: Buffer | null
+  /** Of the session or the personal access token. */
+  secret: Buffer
   /** What the request needs to be allowed. */
   scopes?: readonly Scope[]
 }
@@ -51,18 +51,20 @@ export function createDatabase(config: Config): Database {
 
   const noting = new Set<string>()
   /** Not waited for, and not tried again: a time of last use is worth no request. */
-  function noteUse({ user_id, session_id, token_hash }: Credential): void {
-    const key = session_id ?? `${token_hash?.toString('hex')}`
+  function noteUse({ user_id, session_id, secret }: Credential): void {
+    const key = secret.toString('base64')
     if (noting.has(key)) return
     noting.add(key)
-    withoutUser((tx) => tx`select app.note_use(${user_id}, ${session_id}, ${token_hash ?? null})`)
+    withUser({ user_id, session_id, secret }, 'read write', (tx) => tx`select app.note_use()`)
       .catch(() => {})
       .finally(() => noting.delete(key))
   }
 
+  const withUser: Database['withUser'] = (credential, mode, run, options) =>
+    pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse, options), options)
+
   return {
-    withUser: (credential, mode, run, options) =>
-      pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse, options), options),
+    withUser,
     withoutUser,
     stats: pool.stats,
     close: pool.close,
@@ -77,7 +79,7 @@ async function asUser<T>(
   noteUse: (credential: Credential) => void,
   { deadline }: BorrowOptions = {},
 ): Promise<T> {
-  const { user_id, session_id, token_hash, scopes: needed = [] } = credential
+  const { user_id, session_id, secret, scopes: needed = [] } = credential
   const { tx, flush, end, isLast, revoke } = openTx(connection, user_id)
   const commit = () => {
     connection.committing = mode === 'read write'
@@ -87,7 +89,7 @@ async function asUser<T>(
     const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
     if (deadline) tx`select set_config('statement_timeout', ${deadline}, true)`
     const authenticated = tx<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
-      select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${token_hash ?? null})`
+      select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${secret})`
     const work = attempt(run, tx)
     const committed = isLast(work) ? commit() : undefined
     committed?.catch(() => {})

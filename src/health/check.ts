@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { DatabaseError } from 'pg'
 import type { Database } from '../database/database.ts'
 import { found } from '../http/errors.ts'
-import { findRoleFaults, getSchemaVersion } from './sql.ts'
+import { findRoleFaults, getSchemaVersion, hasContextKey } from './sql.ts'
 
 const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
 /** The migrations that this API was built for. */
@@ -22,7 +22,10 @@ export async function findFaults(database: Database): Promise<string[]> {
   const faults = (await database.withoutUser(findRoleFaults)).map(({ fault }) => fault)
   if (faults.length > 0) return faults
   try {
-    if (found(await database.withoutUser(getSchemaVersion)).version >= newest) return []
+    if (found(await database.withoutUser(getSchemaVersion)).version >= newest) {
+      if (found(await database.withoutUser(hasContextKey)).exists) return []
+      return ['There is no key to seal the context with: run "select app.rotate_context_key()" as the owner.']
+    }
   } catch (error) {
     if (!(error instanceof DatabaseError && unmigrated.includes(`${error.code}`))) throw error
   }

@@ -44,6 +44,9 @@ export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
   select format('The role %I is not a member of todo_api.', current_user)
     where not exists (select from mine where rolname = 'todo_api')`
 
+/** Whether contexts can be sealed: a restored dump holds no key. */
+export const hasContextKey = (tx: Tx) => tx<{ exists: boolean }>`select app.has_context_key() as exists`
+
 /** The newest migration that has been applied. */
 export const getSchemaVersion = (tx: Tx) =>
   tx<{ version: string }>`select coalesce(app.schema_version(), '') as version`

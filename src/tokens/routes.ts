@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
-import { createSecret } from '../credentials/opaque-tokens.ts'
+import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
 import { found } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
@@ -45,14 +45,14 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { hash, tokenFor } = createSecret('access')
+      const secret = createSecret()
       const ids = { id: uuidv7(), eventId: uuidv7() }
       request.credential.scopes = [...new Set([scope, ...request.body.scopes])]
       const token = found(
-        await request.withUser((tx) => createToken(tx, ids, hash, request.body, request.client)),
+        await request.withUser((tx) => createToken(tx, ids, sha256(secret), request.body, request.client)),
       )
       reply.code(201)
-      return { ...token, token: tokenFor(request.credential.user_id) }
+      return { ...token, token: writeToken('access', request.credential.user_id, secret) }
     },
   )
 

@@ -2,7 +2,7 @@ import { createCipheriv, createHmac, generateKeyPairSync, randomBytes, sign as s
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { createSecret } from '../../src/credentials/opaque-tokens.ts'
+import { createSecret, writeToken } from '../../src/credentials/opaque-tokens.ts'
 import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
 
 const { app, database } = await setUp(t)
@@ -139,9 +139,11 @@ const attacks: Record<string, string> = {
   // other tokens in the place of this one
   'a refresh token': user.refreshToken,
   'a refresh token with the prefix of a personal one': user.refreshToken.replace('todo_rt_', 'todo_pat_'),
-  'a personal token with the prefix of a refresh token': createSecret('access')
-    .tokenFor(user.id)
-    .replace('pat', 'rt'),
+  'a personal token with the prefix of a refresh token': writeToken(
+    'access',
+    user.id,
+    createSecret(),
+  ).replace('pat', 'rt'),
   'a prefix alone': 'todo_pat_',
   JWE: encrypted(),
   'JSON serialisation': JSON.stringify({ protected: header, payload, signature }).replaceAll(' ', ''),
@@ -161,6 +163,7 @@ const wrong: Record<string, unknown[]> = {
   aud: ['other', '', ['other'], ['todo-api'], null, 1],
   sub: ['', 'me', "' or 1=1 --", `${claims.sub}\u0000`, 1, null, [claims.sub]],
   sid: ['', 'x', 1, null, [claims.sid]],
+  session_secret: ['', 'x', 1, null, [claims.session_secret], `${claims.session_secret}A`],
   jti: ['', 1, null, {}],
   scope: [1, null, ['todos:read'], {}],
   iat: ['1', null, 1.5, {}, 1e300],

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { createSecret } from '../../src/credentials/opaque-tokens.ts'
+import {
+  createSecret,
+  createSessionSecret,
+  type OpaqueToken,
+  parseToken,
+  writeToken,
+} from '../../src/credentials/opaque-tokens.ts'
 import { askWith, logIn, problem, setUp, signUp } from '../helper.ts'
 
 const { app, database } = await setUp(t, { DATABASE_POOL_SIZE: '5' })
@@ -79,13 +85,24 @@ t.test('takes a later reuse for a theft, and ends the session', async (t) => {
 
 t.test('answers 401 to everything that is no living refresh token', async (t) => {
   const user = await signUp(app)
-  const notTokens = ['', 'x', user.token, createSecret('access').tokenFor(user.id), `${user.refreshToken}x`]
+  const notTokens = [
+    '',
+    'x',
+    user.token,
+    writeToken('access', user.id, createSecret()),
+    `${user.refreshToken}x`,
+  ]
   for (const token of notTokens) {
     const answer = await refresh(token)
     problem(t, answer, 401, 'invalid_token')
     t.match(answer.headers['www-authenticate'], /error="invalid_token"/)
   }
-  problem(t, await refresh(createSecret('refresh').tokenFor(user.id)), 401, 'revoked_token')
+  problem(
+    t,
+    await refresh(writeToken('refresh', user.id, createSecret(), createSessionSecret())),
+    401,
+    'revoked_token',
+  )
   for (const token of [1, null, {}]) problem(t, await refresh(token), 400, 'invalid_request')
 
   await database.admin`update identity.refresh_tokens set expires_at = now() where user_id = ${user.id}`
@@ -97,7 +114,9 @@ t.test('answers 401 to everything that is no living refresh token', async (t) =>
 
 t.test("does not spend a token in another user's name", async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]
-  const secret = Buffer.from(ada.refreshToken.slice('todo_rt_'.length), 'base64url').subarray(16, 48)
-  problem(t, await refresh(createSecret('refresh', secret).tokenFor(bob.id)), 401, 'revoked_token')
+  const { secret, session_secret } = parseToken('refresh', ada.refreshToken) as OpaqueToken
+  problem(t, await refresh(writeToken('refresh', bob.id, secret, session_secret)), 401, 'revoked_token')
+  const other = createSessionSecret()
+  problem(t, await refresh(writeToken('refresh', ada.id, secret, other)), 401, 'revoked_token')
   t.equal((await refresh(ada.refreshToken)).statusCode, 200)
 })

@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { changeAccount, deleteMe, endSession } from '../../src/account/sql.ts'
-import { parseSecret, type Secret } from '../../src/credentials/opaque-tokens.ts'
+import { type OpaqueToken, parseToken, sha256 } from '../../src/credentials/opaque-tokens.ts'
 import type { Tx } from '../../src/database/transaction.ts'
 import { ANY_VERSION } from '../../src/http/conditional.ts'
 import { toApiError } from '../../src/http/problems.ts'
@@ -25,7 +25,17 @@ const ask = (authorization?: string) =>
 
 t.test('takes the token that login gave', async (t) => {
   t.same(head, { alg: 'HS256', typ: 'at+jwt' })
-  t.same(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'iss', 'jti', 'scope', 'sid', 'sub'])
+  t.same(Object.keys(claims).sort(), [
+    'aud',
+    'exp',
+    'iat',
+    'iss',
+    'jti',
+    'scope',
+    'session_secret',
+    'sid',
+    'sub',
+  ])
   t.equal((await ask(`Bearer ${sign(head, claims)}`)).statusCode, 200, 'and one signed like it')
   t.equal((await ask(`bearer ${user.token}`)).statusCode, 200, 'the scheme is case-insensitive')
 })
@@ -92,9 +102,9 @@ t.test('lets no handler write that forgot to ask for the scope', async (t) => {
   const someone = await signUp(app)
   const { id } = (await someone.ask('POST', '/todos', { title: 'mine' })).json()
   const { token } = (await someone.ask('POST', '/tokens', { name: 'reader', scopes: ['todos:read'] })).json()
-  const { user_id, hash } = parseSecret('access', token) as Secret
+  const { user_id, secret } = parseToken('access', token) as OpaqueToken
   // Exactly what the routes do, but for the scopes that they need.
-  const forgetful = { user_id, session_id: null, token_hash: hash }
+  const forgetful = { user_id, session_id: null, secret }
   const write = <T>(run: (tx: Tx) => Promise<T>) => app.database.withUser(forgetful, 'read write', run)
   const client = { ip: '127.0.0.1', user_agent: null }
   const ids = { id: randomUUID(), eventId: randomUUID() }
@@ -104,7 +114,7 @@ t.test('lets no handler write that forgot to ask for the scope', async (t) => {
   const refused = await write((tx) => createTodo(tx, randomUUID(), { title: 'refused' })).catch(toApiError)
   t.match(refused, { code: 'insufficient_scope' }, 'refused by the policy, which the client is told')
   await t.rejects(
-    write((tx) => createToken(tx, ids, hash, newToken, client)),
+    write((tx) => createToken(tx, ids, sha256(secret), newToken, client)),
     { code: '42501' },
   )
   t.same(await write((tx) => updateTodo(tx, id, { title: 'refused' }, ANY_VERSION)), [])

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { credentialOf } from '../credential.ts'
 import { findProgram } from '../programs.ts'
 import { interleave, load, median, tell } from './load.ts'
 import { chart, judge, progress } from './report.ts'
@@ -54,12 +55,12 @@ async function preparePgbench({ databaseUrl }: Database, token: string) {
   if (!program) return void progress('pgbench is not installed: the ceiling of the database is left out')
   const folder = mkdtempSync(join(tmpdir(), 'todo-api-bench-'))
   const script = join(folder, 'script.sql')
-  const { sub, sid } = JSON.parse(Buffer.from(`${token.split('.')[1]}`, 'base64url').toString())
+  const { user_id, session_id, secret } = credentialOf(token)
   writeFileSync(
     script,
     `\\startpipeline
 begin read only;
-select scopes, use_is_due from app.authenticate('${sub}', '${sid}', null);
+select scopes, use_is_due from app.authenticate('${user_id}', '${session_id}', '\\x${secret.toString('hex')}');
 select ${columns} from todos where true order by id desc, id desc limit 21 offset 0;
 commit;
 \\endpipeline

@@ -3,18 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { loadConfig } from '../../src/config.ts'
-import { type Credential, createDatabase } from '../../src/database/database.ts'
+import { createDatabase } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
 import { ApiError } from '../../src/http/errors.ts'
+import { credentialOf } from '../credential.ts'
 import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
 import { startProxy } from '../proxy.ts'
 
 const { app, database } = await setUp(t)
 const user = await signUp(app)
-const [session] = await database.admin<
-  { id: string }[]
->`select id from identity.sessions where user_id = ${user.id}`
-const credential: Credential = { user_id: user.id, session_id: session?.id ?? '' }
+const credential = credentialOf(user.token)
 const login = new URL(database.url).username
 
 /** One connection, so that whatever is left behind on it meets the next transaction. */

@@ -13,8 +13,8 @@ const { id } = (await user.ask('POST', '/todos', { title: 'milk', tags: ['shop']
 await admin`
   insert into users (id, email) select gen_random_uuid(), n || '@example.com' from generate_series(1, ${OTHERS}) n`
 await admin`
-  insert into identity.sessions (user_id, id, scopes, expires_at)
-  select u.id, gen_random_uuid(), '{account}', now() + interval '1 day' from users u join generate_series(1, 10) as n on u.id <> ${user.id}`
+  insert into identity.sessions (user_id, id, secret_hash, scopes, expires_at)
+  select u.id, gen_random_uuid(), sha256(''), '{account}', now() + interval '1 day' from users u join generate_series(1, 10) as n on u.id <> ${user.id}`
 await admin`
   insert into identity.events (user_id, id, kind)
   select u.id, gen_random_uuid(), 'login' from users u join generate_series(1, 10) as n on u.id <> ${user.id}`

@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import t from 'tap'
 import { cloneDatabase } from '../database.ts'
-import { ids, insertRows } from './fixture.ts'
+import { ids, insertRows, secrets } from './fixture.ts'
 
 const database = await cloneDatabase(t)
 const { admin } = database
@@ -104,6 +104,6 @@ t.test('looks in no temporary schema first, were one ever to be had', async (t) 
   for (const { call } of functions)
     await sql.unsafe(call).catch((error) => t.notMatch(error.message, /runs as/, call))
   const [{ scopes } = { scopes: null }] = await sql<{ scopes: string[] }[]>`
-    select scopes from app.authenticate(${ids.ada}, ${ids.used}, null)`
+    select scopes from app.authenticate(${ids.ada}, ${ids.used}, ${secrets.session})`
   t.same(scopes, ['todos:read', 'todos:write', 'account'])
 })

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import type postgres from 'postgres'
 
 const uuid = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
-const hash = (n: number) => Buffer.alloc(32, n)
+const secret = (n: number) => Buffer.alloc(32, n)
 /** Two users with a row each in every table, and rows of the first that have expired. */
 export const ids = {
   ada: uuid(1),
@@ -17,28 +18,31 @@ export const ids = {
   expired: uuid(14),
   new: uuid(20),
 }
-export const hashes = {
-  own: hash(11),
-  other: hash(12),
-  old: hash(13),
-  spent: hash(14),
-  expired: hash(15),
-  used: hash(16),
-  new: hash(20),
+/** Of the tokens; and the one that all sessions share. */
+export const secrets = {
+  own: secret(11),
+  other: secret(12),
+  old: secret(13),
+  spent: secret(14),
+  expired: secret(15),
+  used: secret(16),
+  session: secret(17),
+  new: secret(20),
 }
 export const password = `$2b$04$${'a'.repeat(53)}`
 
+const bytea = (bytes: Buffer) => `'\\x${bytes.toString('hex')}'::bytea`
 const hour = "interval '1 hour'"
 /** The rows, in this order. */
 const rows = `
 insert into users (id, email) values (:ada, 'ada@example.com'), (:bob, 'bob@example.com'), (:gone, 'gone@example.com');
 insert into identity.credentials values (:ada, :password), (:bob, :password), (:gone, :password);
-insert into identity.sessions (user_id, id, scopes, created_at, last_used_at, expires_at) values
-  (:ada, :used, '{todos:read,todos:write,account}', now(), now() - ${hour}, now() + ${hour}),
-  (:ada, :own, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
-  (:ada, :old, '{todos:read}', now() - ${hour}, now() - ${hour}, now() - ${hour}),
-  (:bob, :other, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
-  (:gone, :gone, '{todos:read}', now(), now(), now() + ${hour});
+insert into identity.sessions (user_id, id, secret_hash, scopes, created_at, last_used_at, expires_at) values
+  (:ada, :used, :#session, '{todos:read,todos:write,account}', now(), now() - ${hour}, now() + ${hour}),
+  (:ada, :own, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
+  (:ada, :old, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() - ${hour}),
+  (:bob, :other, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
+  (:gone, :gone, :#session, '{todos:read}', now(), now(), now() + ${hour});
 insert into identity.refresh_tokens (user_id, hash, session_id, expires_at, spent_at, successor_seed) values
   (:ada, :#own, :used, now() + ${hour}, null, null),
   (:ada, :#spent, :own, now() + ${hour}, now() - ${hour}, 'seed'),
@@ -58,10 +62,13 @@ insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
 delete from users where id = :gone`
 
-/** Puts ids, hashes and the password hash into a statement of the tests' own, where it names them. */
+/** Fills in ids, secrets (`:$`), their hashes (`:#`) and the password hash where a test's statement names them. */
 export const fill = (statement: string): string =>
   statement
-    .replace(/:#(\w+)/g, (_, name: keyof typeof hashes) => `'\\x${hashes[name].toString('hex')}'::bytea`)
+    .replace(/:#(\w+)/g, (_, name: keyof typeof secrets) =>
+      bytea(createHash('sha256').update(secrets[name]).digest()),
+    )
+    .replace(/:\$(\w+)/g, (_, name: keyof typeof secrets) => bytea(secrets[name]))
     .replace(/(?<!:):([a-z]+)\b/g, (whole, name: keyof typeof ids) =>
       ids[name] ? `'${ids[name]}'` : name === ('password' as string) ? `'${password}'` : whole,
     )

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import type { Tx } from '../../src/database/transaction.ts'
+import { credentialOf } from '../credential.ts'
 import { cloneDatabase } from '../database.ts'
 import { askWith, createApp, signUp } from '../helper.ts'
 import { findProgram, freePort, needs, startProgram } from '../programs.ts'
@@ -50,8 +51,7 @@ async function keepApart(t: Test, DATABASE_PREPARE: 'true' | 'false') {
     tx`insert into todos (id, title) values (gen_random_uuid(), ${title}) returning user_id`
   const client = async (index: number) => {
     const user = await signUp(app)
-    const sid = JSON.parse(Buffer.from(`${user.token.split('.')[1]}`, 'base64url').toString()).sid
-    const credential = { user_id: user.id, session_id: sid }
+    const credential = credentialOf(user.token)
     const withUser = <T>(run: (tx: Tx) => Promise<T>) => app.database.withUser(credential, 'read write', run)
     let written = 0
     const own = (rows: readonly { user_id?: string }[]) => rows.every(({ user_id }) => user_id === user.id)

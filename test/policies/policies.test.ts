@@ -86,15 +86,28 @@ t.test('finds a user by the index, with the policy in its condition', async (t) 
   await admin`
     insert into todos (user_id, id, title, completed) select ${ids.ada}, gen_random_uuid(), 'x', false from generate_series(1, 2000)`
   await admin`analyze todos`
-  const sql = postgres(database.url, { max: 1 })
-  t.teardown(() => sql.end())
-  const [, , plan] = await sql.begin((sql) => [
-    sql`select set_config('app.user_id', ${ids.ada}, true)`,
-    sql`select`,
-    sql`explain (costs off) select id from todos order by id desc limit 20`,
-  ])
-  const text = plan.map((row) => row['QUERY PLAN']).join('\n')
-  t.match(text, /Index (Only )?Scan Backward using todos_pkey/)
-  t.match(text, /Index Cond: \(user_id = /)
-  t.notMatch(text, /Sort|Seq Scan/)
+  const explain = (statement: string) =>
+    admin.begin(async (sql) => {
+      await sql`select set_config('app.context', identity.sealed_context(${ids.ada}, ${ids.used}, now(), '{todos:write}'), true)`
+      await sql`set local role todo_api`
+      const plan = await sql.unsafe(`explain (costs off) ${statement}`)
+      return plan.map((row) => row['QUERY PLAN']).join('\n')
+    })
+  const list = await explain('select id from todos order by id desc limit 20')
+  t.match(list, /Index (Only )?Scan Backward using todos_pkey/)
+  t.notMatch(list, /Sort|Seq Scan/)
+  // The context is verified in index conditions only, which are evaluated once per scan, and in no filter.
+  for (const statement of [
+    'select id from todos order by id desc limit 20',
+    'select count(*) from todos',
+    `update todos set title = 'x' where id = '${ids.own}' returning id`,
+    `delete from todos where id = '${ids.own}' returning id`,
+    'delete from todos where completed',
+    'delete from todos',
+    `select from idempotency_keys where key = 'own'`,
+  ]) {
+    const plan = await explain(statement)
+    t.match(plan, /Index Cond: \(\(?user_id = \(\(app\.context/, statement)
+    t.notMatch(plan, /(?<!One-Time )Filter:.*app\./, `${statement}: ${plan}`)
+  }
 })

@@ -4,27 +4,27 @@ import type { TestDatabase } from '../database.ts'
 import { fill } from './fixture.ts'
 
 interface Actor {
-  /** What is sent at the begin of the transaction, before the statement. */
+  /** Sent by a superuser at the beginning of the transaction, before the statement. */
   as: string[]
-  /** Whose connection it is. */
-  via: 'login' | 'owner' | 'admin'
+  /** The role that then sends the statement. */
+  role: 'login' | 'owner' | 'todo_auth'
 }
-const set = (user: string, credential: string, scopes: string) =>
-  `select set_config('app.user_id', ${user}, true), set_config('app.credential_id', ${credential}, true),
-          set_config('app.scopes', '${scopes}', true)`
-const every = 'todos:read todos:write account'
+/** A context sealed as app.authenticate seals it. */
+const seal = (scopes: string, loggedInAt = 'now()') =>
+  `select set_config('app.context', identity.sealed_context(:ada, :used, ${loggedInAt}, '{${scopes}}'), true)`
+const every = 'todos:read,todos:write,account'
 
 /** Who asks, in the order of the columns. */
 const actors: Record<string, Actor> = {
-  nobody: { via: 'login', as: [set("''", "''", every)] },
-  read: { via: 'login', as: [set(':ada', ':used', 'todos:read')] },
-  write: { via: 'login', as: [set(':ada', ':used', 'todos:write')] },
-  account: { via: 'login', as: [set(':ada', ':used', 'account')] },
-  late: { via: 'login', as: [set(':ada', ':own', 'account')] },
-  expired: { via: 'login', as: ['select app.authenticate(:ada, :old, null)'] },
-  deleted: { via: 'login', as: ['select app.authenticate(:gone, :gone, null)'] },
-  definer: { via: 'admin', as: [set(':ada', ':used', every), 'set local role todo_auth'] },
-  owner: { via: 'owner', as: [set(':ada', ':used', every)] },
+  nobody: { role: 'login', as: [] },
+  read: { role: 'login', as: [seal('todos:read')] },
+  write: { role: 'login', as: [seal('todos:write')] },
+  account: { role: 'login', as: [seal('account')] },
+  late: { role: 'login', as: [seal('account', "now() - interval '1 hour'")] },
+  expired: { role: 'login', as: ['select app.authenticate(:ada, :old, :$session)'] },
+  deleted: { role: 'login', as: ['select app.authenticate(:gone, :gone, :$session)'] },
+  definer: { role: 'todo_auth', as: [seal(every)] },
+  owner: { role: 'owner', as: [seal(every)] },
 }
 export const actorNames = Object.keys(actors)
 const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502' }
@@ -78,20 +78,20 @@ export async function* tryTable(
   mode: 'granted' | 'alone',
   first = '',
 ): AsyncGenerator<Cell> {
-  const connect = (url: string) => postgres(url, { max: 1, onnotice: () => {} })
-  const via = { login: connect(url), owner: connect(ownerUrl), admin: await admin.reserve() }
+  const connection = await admin.reserve()
+  const names = { login: new URL(url).username, owner: new URL(ownerUrl).username, todo_auth: 'todo_auth' }
   try {
     // The table that was tampered with comes first, so that the tampering is found soon.
     const ordered = [...lines].sort((a, b) => Number(b.table === first) - Number(a.table === first))
     for (const line of ordered)
-      for (const [index, [name, actor]] of Object.entries(actors).entries()) {
-        const result = await attempt(via[actor.via] as postgres.Sql, [...actor.as, line.statement])
+      for (const [index, [name, { as, role }]] of Object.entries(actors).entries()) {
+        const become = [...as, `set local role ${names[role]}`]
+        const result = await attempt(connection, [...become, line.statement])
         const actual = typeof result === 'string' ? result : String(result.count)
         yield { name: `${line.statement}, as ${name}, ${mode}`, expected: line[mode][index], actual }
       }
   } finally {
-    via.admin.release()
-    await Promise.all([via.login.end(), via.owner.end()])
+    connection.release()
   }
 }
 

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Tx } from '../../src/database/transaction.ts'
 import { listTodos, type Place, readKey } from '../../src/todos/list.ts'
 import type { SortKey, Todo, TodoQuery } from '../../src/todos/schema.ts'
+import { credentialOf } from '../credential.ts'
 import { createApp, problem, setUp, signUp, type TestUser, testing } from '../helper.ts'
 
 const { app, database } = await setUp(t)
@@ -223,8 +224,7 @@ t.test('needs an index and no sort for any order, among 100,000 todos of one use
   const user = await signUp(app)
   await fill(user, 100_000)
   await admin`analyze todos`
-  const [session] = await admin<{ id: string }[]>`select id from identity.sessions where user_id = ${user.id}`
-  const credential = { user_id: user.id, session_id: session?.id ?? '' }
+  const credential = credentialOf(user.token)
   /** The plan of the very statement that the API sends. */
   const plan = async (query: TodoQuery, place: Place) => {
     const rows = await app.database.withUser(credential, 'read only', (tx) => {
@@ -261,8 +261,8 @@ t.test('needs an index and no sort for any order, among 100,000 todos of one use
   t.notMatch(search, 'Seq Scan')
 
   const inner = await admin.begin(async (sql) => {
+    await sql`select set_config('app.context', identity.sealed_context(${user.id}, ${user.id}, now(), '{}'), true)`
     await sql`set local role todo_auth`
-    await sql`select set_config('app.user_id', ${user.id}, true)`
     return sql`
       explain (costs off) select id from todos
       where user_id = app.user_id()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createSecret } from '../../src/credentials/opaque-tokens.ts'
+import { createSecret, writeToken } from '../../src/credentials/opaque-tokens.ts'
 import { askWith, problem, setUp, signUp, type TestUser } from '../helper.ts'
 
 const { app, database } = await setUp(t)
@@ -75,8 +75,7 @@ t.test('tells a mistyped token without the database', async (t) => {
   const lost = await import('../helper.ts').then(({ createApp }) =>
     createApp(t, { url: 'postgres://nobody:x@127.0.0.1:1/none' }),
   )
-  const { tokenFor } = createSecret('access')
-  const token = tokenFor('01a20986-2898-7299-9c1d-1c51cff2f991')
+  const token = writeToken('access', '01a20986-2898-7299-9c1d-1c51cff2f991', createSecret())
   problem(t, await askWith(lost, `${token.slice(0, -1)}-`)('GET', '/todos'), 401, 'invalid_token')
   problem(t, await askWith(lost, token)('GET', '/todos'), 503, 'unavailable')
   problem(t, await askWith(app, token)('GET', '/todos'), 401, 'revoked_token')
