@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
+import { isTransient } from './database/errors.ts'
 import { found, insufficientScope, unauthorized } from './errors.ts'
 import { type BorrowOptions, createPool, type Pool } from './pool.ts'
 import type { Scope } from './schema.ts'
@@ -20,7 +21,8 @@ export interface Database {
   /**
    * Runs SQL as a user, in one transaction that row-level security confines to that user's rows.
    * When `run` returns the statement it sent, begin, authentication, statement and commit travel
-   * together: one round trip. A `run` that awaits a result first costs one more.
+   * together: one round trip. A `run` that awaits a result first costs one more. It runs a second time when
+   * PostgreSQL rolled the first one back because of another transaction.
    * @param options with a deadline, in milliseconds, the statements too may take that long
    * @throws {ApiError} revoked_token (401) when the credential is not alive; insufficient_scope (403);
    *   overloaded or unavailable (503)
@@ -42,12 +44,7 @@ export interface Database {
 export function createDatabase(config: Config): Database {
   const pool = createPool(config)
   const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
-    pool.borrow((connection) => {
-      const { tx, flush, revoke } = openTx(connection)
-      const work = attempt(run, tx)
-      flush()
-      return work.finally(revoke)
-    })
+    pool.borrow((connection) => withRetry(() => asNobody(connection, run)))
 
   const noting = new Set<string>()
   /** Not waited for, and not tried again: a time of last use is worth no request. */
@@ -62,11 +59,31 @@ export function createDatabase(config: Config): Database {
 
   return {
     withUser: (credential, mode, run, options) =>
-      pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse, options), options),
+      pool.borrow(
+        (connection) => withRetry(() => asUser(connection, credential, mode, run, noteUse, options)),
+        options,
+      ),
     withoutUser,
     stats: pool.stats,
     close: pool.close,
   }
+}
+
+/** Runs a transaction, and once more after a failure that another transaction caused. */
+async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
+  try {
+    return await transaction()
+  } catch (error) {
+    if (!isTransient(error)) throw error
+    return transaction()
+  }
+}
+
+function asNobody<T>(connection: Connection, run: (tx: Tx) => Promise<T>): Promise<T> {
+  const { tx, flush, revoke } = openTx(connection)
+  const work = attempt(run, tx)
+  flush()
+  return work.finally(revoke)
 }
 
 async function asUser<T>(

@@ -1,4 +1,4 @@
-import type { DatabaseError } from 'pg'
+import { DatabaseError } from 'pg'
 import { ApiError, insufficientScope, invalidMember, unauthorized, unavailable } from '../errors.ts'
 
 /** Constraints that a client can violate, and the client error for each. */
@@ -21,3 +21,10 @@ export function fromDatabase(error: DatabaseError): ApiError | undefined {
   // operator intervention, which includes timeouts.
   return /^(26|40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
 }
+
+const SERIALIZATION_FAILURE = '40001'
+const DEADLOCK_DETECTED = '40P01'
+
+/** Whether the same work may succeed when it runs again: the transaction was rolled back whole, through no fault of its own. */
+export const isTransient = (error: unknown): boolean =>
+  error instanceof DatabaseError && [SERIALIZATION_FAILURE, DEADLOCK_DETECTED].includes(`${error.code}`)
