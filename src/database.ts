@@ -31,7 +31,7 @@ export interface Database {
     credential: Credential,
     mode: 'read only' | 'read write',
     run: (tx: Tx) => Promise<T>,
-    options?: BorrowOptions,
+    options?: Omit<BorrowOptions, 'user'>,
   ): Promise<T>
   /** Runs one statement as nobody: policies hide every row, only definer functions reach users. */
   withoutUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
@@ -61,7 +61,7 @@ export function createDatabase(config: Config): Database {
     withUser: (credential, mode, run, options) =>
       pool.borrow(
         (connection) => withRetry(() => asUser(connection, credential, mode, run, noteUse, options)),
-        options,
+        { ...options, user: credential.user_id },
       ),
     withoutUser,
     stats: pool.stats,
