@@ -11,7 +11,7 @@ export interface Connection {
   alive: boolean
   /** Whether the tables are sharded by user. */
   readonly sharded: boolean
-  /** Sends statements together, after those that are on their way; the results are theirs to tell. */
+  /** Sends statements together, after those that are on their way; the result of each settles by itself. */
   send(statements: readonly Statement[]): void
   /** Ends the transaction that is using the connection, when the connection is lost. */
   onLost: ((reason: unknown) => void) | undefined
@@ -49,17 +49,26 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   })
   const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
   let queued: Statement[] = []
-  let busy = false
+  let pipeline: Pipeline | undefined
   const sendQueued = () => {
-    busy = queued.length > 0
-    if (busy) client.query(new Pipeline(queued, prepared, sendQueued))
+    pipeline = queued.length > 0 ? new Pipeline(queued, prepared) : undefined
     queued = []
+    if (pipeline) client.query(pipeline)
   }
+  // The server is ready for the next pipeline.
+  client.on('drain', () => {
+    pipeline?.finish(client.getTransactionStatus() !== 'I')
+    sendQueued()
+  })
   const destroy = () => {
+    if (!connection.alive) return
     connection.alive = false
     onEnd()
     socket.destroy()
-    connection.onLost?.(connection.committing ? unknownOutcome() : unavailable())
+    const reason = connection.committing ? unknownOutcome() : unavailable()
+    connection.onLost?.(reason)
+    pipeline?.fail(reason)
+    for (const { reject } of queued) reject(reason)
   }
   client.on('error', destroy)
   const connection: Connection = {
@@ -73,7 +82,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     committing: false,
     send(statements) {
       queued.push(...statements)
-      if (!busy) sendQueued()
+      if (!pipeline) sendQueued()
     },
     destroy,
     abort() {

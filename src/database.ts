@@ -79,11 +79,17 @@ async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
   }
 }
 
-function asNobody<T>(connection: Connection, run: (tx: Tx) => Promise<T>): Promise<T> {
-  const { tx, flush, revoke } = openTx(connection)
-  const work = attempt(run, tx)
-  flush()
-  return work.finally(revoke)
+async function asNobody<T>(connection: Connection, run: (tx: Tx) => Promise<T>): Promise<T> {
+  const { tx, flush, settle, revoke } = openTx(connection)
+  try {
+    const work = attempt(run, tx)
+    flush()
+    await Promise.allSettled([work])
+    await settle()
+    return await work
+  } finally {
+    revoke()
+  }
 }
 
 async function asUser<T>(

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
-import { unavailable } from './errors.ts'
+import { type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
 
 /** What can be bound to a parameter; JSON is bound as its text. */
 export type Value = string | number | boolean | null | Buffer | readonly (string | number)[]
@@ -50,26 +49,20 @@ export class Statement {
 /**
  * Statements that are sent together and end with one Sync: they cost one round trip, and after one that fails
  * the server skips the rest (PostgreSQL manual, 54.2.3 and 54.2.4). An extension of pg's Client, which calls the
- * `handle` methods with what the server answers.
+ * `handle` methods with what the server sends. Results are kept back until the server is ready for the next pipeline:
+ * outside a transaction block it commits only then.
  */
 export class Pipeline implements Submittable {
-  /** The one that the server is at comes first. */
-  readonly #statements: Statement[]
+  readonly #statements: readonly Statement[]
   readonly #prepared: PreparedStatements | undefined
-  readonly #onReady: () => void
+  /** How many statements the server has completed. */
+  #completed = 0
+  #error: Error | undefined
 
-  /**
-   * @param prepared the connection's statements; undefined when each is to be parsed anew
-   * @param onReady called when the connection takes the next pipeline
-   */
-  constructor(
-    statements: readonly Statement[],
-    prepared: PreparedStatements | undefined,
-    onReady: () => void,
-  ) {
-    this.#statements = [...statements]
+  /** @param prepared the connection's statements; undefined when each is to be parsed anew */
+  constructor(statements: readonly Statement[], prepared: PreparedStatements | undefined) {
+    this.#statements = statements
     this.#prepared = prepared
-    this.#onReady = onReady
   }
 
   submit(wire: Wire): void {
@@ -99,13 +92,19 @@ export class Pipeline implements Submittable {
     return statement.prepared
   }
 
+  get #current(): Statement {
+    return this.#statements[this.#completed] as Statement
+  }
+
   handleRowDescription({ fields }: { fields: FieldDef[] }): void {
-    const [{ prepared }] = this.#statements as [Statement]
-    prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
+    this.#current.prepared.columns = fields.map(({ name, dataTypeID }) => ({
+      name,
+      parse: parserOf(dataTypeID),
+    }))
   }
 
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    const [{ prepared, rows }] = this.#statements as [Statement]
+    const { prepared, rows } = this.#current
     const row: Record<string, unknown> = {}
     prepared.columns?.forEach(({ name, parse }, index) => {
       const field = fields[index] as string | null
@@ -115,25 +114,34 @@ export class Pipeline implements Submittable {
   }
 
   handleCommandComplete({ text: tag }: { text: string }): void {
-    const statement = this.#statements.shift() as Statement
+    const statement = this.#current
     statement.prepared.columns ??= []
     statement.tag = tag
-    statement.resolve(statement.rows)
+    this.#completed++
   }
 
-  handleReadyForQuery(): void {
-    this.#onReady()
-  }
-
-  /** An error that the server sent, or the loss of the connection. */
   handleError(error: Error): void {
-    const reason = error instanceof DatabaseError ? error : unavailable()
-    for (const { prepared, reject } of this.#statements) {
-      // Parsed anew the next time: it may not fit the tables any more.
-      prepared.columns = undefined
-      reject(reason)
-    }
-    if (reason === error) this.#onReady()
+    this.#error = error
+  }
+
+  handleReadyForQuery(): void {}
+
+  /**
+   * Settles the statements, when the server is ready for the next pipeline.
+   * @param inTransaction whether a transaction block is open, or has failed and waits for its rollback
+   */
+  finish(inTransaction: boolean): void {
+    // Outside a transaction block an error undoes what was completed before it in the same pipeline.
+    const successful = this.#error && !inTransaction ? 0 : this.#completed
+    for (const { resolve, rows } of this.#statements.slice(0, successful)) resolve(rows)
+    // Parsed anew the next time: it may not fit the tables any more.
+    for (const { prepared } of this.#statements.slice(this.#completed)) prepared.columns = undefined
+    for (const { reject } of this.#statements.slice(successful)) reject(this.#error)
+  }
+
+  /** Settles the statements when the connection is lost. */
+  fail(reason: Error): void {
+    for (const { reject } of this.#statements) reject(reason)
   }
 }
 

@@ -86,6 +86,10 @@ export function openTx(connection: Connection, user_id: string | null = null) {
       await statement.result
       return statement.tag
     },
+    /** Waits until all that was sent has succeeded or failed. */
+    async settle(): Promise<void> {
+      await last?.catch(() => {})
+    },
     isLast: (promise: unknown) => promise === last,
     revoke() {
       ended = true

@@ -150,7 +150,7 @@ t.test('shows and does nothing for a session that is not alive, even to work tha
 })
 
 t.test('ends a statement, a lock wait and an idle transaction that take too long', async (t) => {
-  const opened = open({ STATEMENT_TIMEOUT_MS: '50', LOCK_TIMEOUT_MS: '20', IDLE_TIMEOUT_MS: '50' })
+  const opened = open({ STATEMENT_TIMEOUT_MS: '50', LOCK_TIMEOUT_MS: '20', IDLE_TIMEOUT_MS: '500' })
   await t.rejects(
     opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(5)`),
     { code: '57014' },
