@@ -22,7 +22,7 @@ export interface Database {
    * Runs SQL as a user, in one transaction that row-level security confines to that user's rows.
    * When `run` returns the statement it sent, begin, authentication, statement and commit travel
    * together: one round trip. A `run` that awaits a result first costs one more. It runs a second time when
-   * PostgreSQL rolled the first one back because of another transaction.
+   * PostgreSQL rolled the first one back through no fault of its own.
    * @param options with a deadline, in milliseconds, the statements too may take that long
    * @throws {ApiError} revoked_token (401) when the credential is not alive; insufficient_scope (403);
    *   overloaded or unavailable (503)
@@ -69,7 +69,7 @@ export function createDatabase(config: Config): Database {
   }
 }
 
-/** Runs a transaction, and once more after a failure that another transaction caused. */
+/** Runs a transaction, and once more after a failure through no fault of its own. */
 async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
   try {
     return await transaction()

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
+import { isPreparedStale } from './database/errors.ts'
 
 /** What can be bound to a parameter; JSON is bound as its text. */
 export type Value = string | number | boolean | null | Buffer | readonly (string | number)[]
@@ -134,8 +135,9 @@ export class Pipeline implements Submittable {
     // Outside a transaction block an error undoes what was completed before it in the same pipeline.
     const successful = this.#error && !inTransaction ? 0 : this.#completed
     for (const { resolve, rows } of this.#statements.slice(0, successful)) resolve(rows)
-    // Parsed anew the next time: it may not fit the tables any more.
+    // The server may not have got as far as parsing these.
     for (const { prepared } of this.#statements.slice(this.#completed)) prepared.columns = undefined
+    if (isPreparedStale(this.#error)) this.#prepared?.clear()
     for (const { reject } of this.#statements.slice(successful)) reject(this.#error)
   }
 

@@ -17,14 +17,21 @@ export function fromDatabase(error: DatabaseError): ApiError | undefined {
   // Every foreign key leads to the user or the session of the request: it was deleted while this write ran.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
   if (error.code === INSUFFICIENT_PRIVILEGE) return insufficientScope()
-  // A prepared statement lost by a pooler; serialization failure, deadlock; lock not available; out of resources;
-  // operator intervention, which includes timeouts.
-  return /^(26|40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
+  // Serialization failure, deadlock; lock not available; out of resources; operator intervention, which includes
+  // timeouts.
+  return isTransient(error) || /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
 }
 
-const SERIALIZATION_FAILURE = '40001'
-const DEADLOCK_DETECTED = '40P01'
+/** The plan of a prepared statement no longer fits its tables; a pooler has lost it, or made it twice. */
+const isStale = ({ code, routine }: DatabaseError): boolean =>
+  code === '26000' || code === '42P05' || (code === '0A000' && routine === 'RevalidateCachedQuery')
 
-/** Whether the same work may succeed when it runs again: the transaction was rolled back whole, through no fault of its own. */
+/** Whether a connection should forget what it has prepared. */
+export const isPreparedStale = (error: unknown): boolean => error instanceof DatabaseError && isStale(error)
+
+/**
+ * Whether the same work may succeed when it runs again, because what failed was not the work: a serialization failure,
+ * a deadlock, or a stale prepared statement. PostgreSQL has rolled all of it back.
+ */
 export const isTransient = (error: unknown): boolean =>
-  error instanceof DatabaseError && [SERIALIZATION_FAILURE, DEADLOCK_DETECTED].includes(`${error.code}`)
+  error instanceof DatabaseError && (isStale(error) || error.code === '40001' || error.code === '40P01')
