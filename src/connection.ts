@@ -2,13 +2,16 @@ import { Socket } from 'node:net'
 import { Client } from 'pg'
 import { cancelStatement } from './cancel.ts'
 import type { Config } from './config.ts'
+import type { Statement } from './database/statement.ts'
 import { unavailable, unknownOutcome } from './errors.ts'
-import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
+import { Pipeline, type PreparedStatements } from './pipeline.ts'
 
 export interface Connection {
   /** Rejects with unavailable (503). */
   readonly opened: Promise<unknown>
   alive: boolean
+  /** Whether it is in no transaction, and nothing is under way on it. */
+  readonly idle: boolean
   /** Whether the tables are sharded by user. */
   readonly sharded: boolean
   /** Sends statements together, after those that are on their way; the result of each settles by itself. */
@@ -51,32 +54,35 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   let queued: Statement[] = []
   let pipeline: Pipeline | undefined
   const sendQueued = () => {
-    pipeline = queued.length > 0 ? new Pipeline(queued, prepared) : undefined
+    pipeline = queued.length > 0 ? new Pipeline(queued, prepared, destroy) : undefined
     queued = []
     if (pipeline) client.query(pipeline)
   }
   // The server is ready for the next pipeline.
   client.on('drain', () => {
     pipeline?.finish(client.getTransactionStatus() !== 'I')
-    sendQueued()
+    if (connection.alive) sendQueued()
   })
-  const destroy = () => {
+  const destroy = (fault: Error = unavailable()) => {
     if (!connection.alive) return
     connection.alive = false
     onEnd()
     socket.destroy()
-    const reason = connection.committing ? unknownOutcome() : unavailable()
+    const reason = connection.committing ? unknownOutcome() : fault
     connection.onLost?.(reason)
     pipeline?.fail(reason)
     for (const { reject } of queued) reject(reason)
   }
-  client.on('error', destroy)
+  client.on('error', () => destroy())
   const connection: Connection = {
     opened: client.connect().catch(() => {
       destroy()
       throw unavailable()
     }),
     alive: true,
+    get idle() {
+      return !pipeline && client.getTransactionStatus() === 'I'
+    },
     sharded: config.DATABASE_SHARDED,
     onLost: undefined,
     committing: false,
@@ -84,7 +90,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
       queued.push(...statements)
       if (!pipeline) sendQueued()
     },
-    destroy,
+    destroy: () => destroy(),
     abort() {
       cancelStatement(client)
       destroy()

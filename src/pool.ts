@@ -110,6 +110,8 @@ export function createPool(config: Config): Pool {
 
   function release(connection: Connection, user: string | undefined): void {
     count(user, -1)
+    // Whatever happened, no transaction goes on under the next user.
+    if (!connection.idle) connection.destroy()
     const free = connection.alive ? connection : idle.pop()
     if (free) lend(free)
     else if (waiting.length > 0 && open.size < config.DATABASE_POOL_SIZE)

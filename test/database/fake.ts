@@ -17,12 +17,20 @@ const int32 = (value: number) => Buffer.concat([int16(value >> 16), int16(value 
 export const ready = (status = 'I') => message('Z', Buffer.from(status))
 export const begun = Buffer.concat([message('1'), message('2')])
 export const complete = (tag: string) => message('C', tag)
-/** A result of text columns. */
+/** A result of columns of text, but of JSON by that name. */
 export const columns = (...names: string[]) =>
   message(
     'T',
     int16(names.length),
-    ...names.flatMap((name) => [name, int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]),
+    ...names.flatMap((name) => [
+      name,
+      int32(0),
+      int16(0),
+      int32(name === 'json' ? 114 : 25),
+      int16(-1),
+      int32(-1),
+      int16(0),
+    ]),
   )
 export const row = (...values: string[]) =>
   message(
