@@ -102,6 +102,8 @@ async function asUser<T>(
 ): Promise<T> {
   const { user_id, session_id, token_hash, scopes: needed = [] } = credential
   const { tx, begin, flush, end, isLast, revoke } = openTx(connection, user_id)
+  // A first run may have left it.
+  connection.committing = false
   const commit = () => {
     connection.committing = mode === 'read write'
     return end('commit')

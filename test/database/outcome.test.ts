@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config.ts'
 import { createDatabase } from '../../src/database.ts'
 import type { Tx } from '../../src/tx.ts'
 import { setUp, signUp, testing } from '../helper.ts'
-import { begun, columns, complete, one, ready, row, startFake } from './fake.ts'
+import { begun, columns, complete, fault, one, ready, row, startFake } from './fake.ts'
 
 const { app, database } = await setUp(t)
 const user = await signUp(app)
@@ -73,3 +73,29 @@ t.test(
     t.same(await opened.withoutUser((tx) => tx`select 1`), [{ x: 'a' }])
   },
 )
+
+t.test('does not doubt that nothing was done when the second run of a transaction is lost', async (t) => {
+  const begin = [
+    begun,
+    complete('BEGIN'),
+    begun,
+    columns('scopes', 'stale'),
+    row('{}', ''),
+    complete('SELECT 1'),
+  ]
+  const flights = [
+    [...begin, ...one('a'), ready('T')],
+    [begun, fault('40001'), ready()],
+    [begun, complete('ROLLBACK'), ready()],
+  ]
+  const url = await startFake(t, (flight) => flights[flight])
+  const opened = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))
+  t.teardown(opened.close)
+  const awaits = async (tx: Tx) => {
+    await tx`insert into todos (id, title) values ('x', 'x')`
+  }
+  await t.rejects(opened.withUser(credential, 'read write', awaits), {
+    code: 'unavailable',
+    extras: { detail: undefined },
+  })
+})
