@@ -99,3 +99,18 @@ t.test('does not doubt that nothing was done when the second run of a transactio
     extras: { detail: undefined },
   })
 })
+
+t.test('rejects what was sent, and what waited to be sent, when the connection is lost', async (t) => {
+  const url = await startFake(t, () => [begun])
+  const opened = createDatabase(loadConfig({ ...testing, DATABASE_URL: url, TRANSACTION_TIMEOUT_MS: '300' }))
+  t.teardown(opened.close)
+  let outcomes: Promise<unknown[]> = Promise.resolve([])
+  const run = async (tx: Tx) => {
+    const sent = tx`select 1`
+    await new Promise(setImmediate)
+    outcomes = Promise.allSettled([sent, tx`select 2`])
+    return sent
+  }
+  await t.rejects(opened.withoutUser(run), { code: 'unavailable' })
+  t.match(await outcomes, [{ reason: { code: 'unavailable' } }, { reason: { code: 'unavailable' } }])
+})
