@@ -39,7 +39,7 @@ const Environment = Type.Object({
   ),
   STATEMENT_TIMEOUT_MS: milliseconds(1400),
   BULK_TIMEOUT_MS: milliseconds(10_000),
-  LOCK_TIMEOUT_MS: milliseconds(1000),
+  LOCK_TIMEOUT_MS: milliseconds(1200),
   IDLE_TIMEOUT_MS: milliseconds(1400),
   CONNECT_TIMEOUT_MS: milliseconds(1500),
   POOL_TIMEOUT_MS: milliseconds(400),

@@ -66,7 +66,11 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         eventIds: [uuidv7(), uuidv7()],
       }
       const [user] = await request.withUser((tx) => changeAccount(tx, change, request.client))
-      if (!user) throw unauthorized('invalid_credentials')
+      if (!user) {
+        // No row for a deleted account either, whose credential is then refused here.
+        await request.withUser(getMe)
+        throw unauthorized('invalid_credentials')
+      }
       return user
     },
   )
@@ -85,7 +89,11 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const [user] = await request.withUser(deleteMe)
-      if (!user) throw loginRequired()
+      if (!user) {
+        // No row for an account that another request has deleted either, whose credential is then refused here.
+        await request.withUser(getMe)
+        throw loginRequired()
+      }
       // Here, because the account's own trail has gone with it.
       request.log.info({ user_id: user.id }, 'account deleted')
       return reply.code(204).send(null)

@@ -3,15 +3,18 @@ import { Client } from 'pg'
 import type { Config } from '../config.ts'
 import { unavailable, unknownOutcome } from '../http/errors.ts'
 import { cancelStatement } from './cancel.ts'
-import { Pipeline, type PreparedStatements, type Statement } from './pipeline.ts'
+import { Pipeline, type PreparedStatements } from './pipeline.ts'
+import type { Statement } from './statement.ts'
 
 export interface Connection {
   /** Rejects with unavailable (503). */
   readonly opened: Promise<unknown>
   alive: boolean
+  /** Whether it is in no transaction, and nothing is under way on it. */
+  readonly idle: boolean
   /** Whether the tables are sharded by user. */
   readonly sharded: boolean
-  /** Sends statements together, after those that are on their way; the results are theirs to tell. */
+  /** Sends statements together, after those that are on their way; the result of each settles by itself. */
   send(statements: readonly Statement[]): void
   /** Ends the transaction that is using the connection, when the connection is lost. */
   onLost: ((reason: unknown) => void) | undefined
@@ -49,33 +52,45 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   })
   const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
   let queued: Statement[] = []
-  let busy = false
+  let pipeline: Pipeline | undefined
   const sendQueued = () => {
-    busy = queued.length > 0
-    if (busy) client.query(new Pipeline(queued, prepared, sendQueued))
+    pipeline = queued.length > 0 ? new Pipeline(queued, prepared, destroy) : undefined
     queued = []
+    if (pipeline) client.query(pipeline)
   }
-  const destroy = () => {
+  // The server is ready for the next pipeline.
+  client.on('drain', () => {
+    pipeline?.finish(client.getTransactionStatus() !== 'I')
+    if (connection.alive) sendQueued()
+  })
+  const destroy = (fault: Error = unavailable()) => {
+    if (!connection.alive) return
     connection.alive = false
     onEnd()
     socket.destroy()
-    connection.onLost?.(connection.committing ? unknownOutcome() : unavailable())
+    const reason = connection.committing ? unknownOutcome() : fault
+    connection.onLost?.(reason)
+    pipeline?.fail(reason)
+    for (const { reject } of queued) reject(reason)
   }
-  client.on('error', destroy)
+  client.on('error', () => destroy())
   const connection: Connection = {
     opened: client.connect().catch(() => {
       destroy()
       throw unavailable()
     }),
     alive: true,
+    get idle() {
+      return !pipeline && client.getTransactionStatus() === 'I'
+    },
     sharded: config.DATABASE_SHARDED,
     onLost: undefined,
     committing: false,
     send(statements) {
       queued.push(...statements)
-      if (!busy) sendQueued()
+      if (!pipeline) sendQueued()
     },
-    destroy,
+    destroy: () => destroy(),
     abort() {
       cancelStatement(client)
       destroy()

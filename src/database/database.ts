@@ -2,6 +2,7 @@ import type { Config } from '../config.ts'
 import { found, insufficientScope, unauthorized } from '../http/errors.ts'
 import type { Scope } from '../http/schemas.ts'
 import type { Connection } from './connection.ts'
+import { isTransient } from './errors.ts'
 import { type BorrowOptions, createPool, type Pool } from './pool.ts'
 import { openTx, type Tx } from './transaction.ts'
 
@@ -20,7 +21,8 @@ export interface Database {
   /**
    * Runs SQL as a user, in one transaction that row-level security confines to that user's rows.
    * When `run` returns the statement it sent, begin, authentication, statement and commit travel
-   * together: one round trip. A `run` that awaits a result first costs one more.
+   * together: one round trip. A `run` that awaits a result first costs one more. It runs a second time when
+   * PostgreSQL rolled the first one back through no fault of its own.
    * @param options with a deadline, in milliseconds, the statements too may take that long
    * @throws {ApiError} revoked_token (401) when the credential is not alive; insufficient_scope (403);
    *   overloaded or unavailable (503)
@@ -29,7 +31,7 @@ export interface Database {
     credential: Credential,
     mode: 'read only' | 'read write',
     run: (tx: Tx) => Promise<T>,
-    options?: BorrowOptions,
+    options?: Omit<BorrowOptions, 'user'>,
   ): Promise<T>
   /** Runs one statement as nobody: policies hide every row, only definer functions reach users. */
   withoutUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
@@ -42,12 +44,7 @@ export interface Database {
 export function createDatabase(config: Config): Database {
   const pool = createPool(config)
   const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
-    pool.borrow((connection) => {
-      const { tx, flush, revoke } = openTx(connection)
-      const work = attempt(run, tx)
-      flush()
-      return work.finally(revoke)
-    })
+    pool.borrow((connection) => withRetry(() => asNobody(connection, run)))
 
   const noting = new Set<string>()
   /** Not waited for, and not tried again: a time of last use is worth no request. */
@@ -61,13 +58,39 @@ export function createDatabase(config: Config): Database {
   }
 
   const withUser: Database['withUser'] = (credential, mode, run, options) =>
-    pool.borrow((connection) => asUser(connection, credential, mode, run, noteUse, options), options)
+    pool.borrow(
+      (connection) => withRetry(() => asUser(connection, credential, mode, run, noteUse, options)),
+      { ...options, user: credential.user_id },
+    )
 
   return {
     withUser,
     withoutUser,
     stats: pool.stats,
     close: pool.close,
+  }
+}
+
+/** Runs a transaction, and once more after a failure through no fault of its own. */
+async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
+  try {
+    return await transaction()
+  } catch (error) {
+    if (!isTransient(error)) throw error
+    return transaction()
+  }
+}
+
+async function asNobody<T>(connection: Connection, run: (tx: Tx) => Promise<T>): Promise<T> {
+  const { tx, flush, settle, revoke } = openTx(connection)
+  try {
+    const work = attempt(run, tx)
+    flush()
+    await Promise.allSettled([work])
+    await settle()
+    return await work
+  } finally {
+    revoke()
   }
 }
 
@@ -80,13 +103,15 @@ async function asUser<T>(
   { deadline }: BorrowOptions = {},
 ): Promise<T> {
   const { user_id, session_id, secret, scopes: needed = [] } = credential
-  const { tx, flush, end, isLast, revoke } = openTx(connection, user_id)
+  const { tx, begin, flush, end, isLast, revoke } = openTx(connection, user_id)
+  // A first run may have left it.
+  connection.committing = false
   const commit = () => {
     connection.committing = mode === 'read write'
     return end('commit')
   }
   try {
-    const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
+    const begun = begin(mode === 'read only' ? 'begin read only' : 'begin')
     if (deadline) tx`select set_config('statement_timeout', ${deadline}, true)`
     const authenticated = tx<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
       select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${secret})`
@@ -101,7 +126,7 @@ async function asUser<T>(
     }
 
     // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
-    const outcomes = await Promise.allSettled([begin, authenticated, work])
+    const outcomes = await Promise.allSettled([begun, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     const tag = await (failed ? end('rollback') : (committed ?? commit()).catch(rollBack))
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without

@@ -1,75 +1,39 @@
 import { createHash } from 'node:crypto'
 import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
-import { unavailable } from '../http/errors.ts'
+import { isPreparedStale } from './errors.ts'
+import type { Column, Prepared, Statement } from './statement.ts'
 
-/** What can be bound to a parameter; JSON is bound as its text. */
-export type Value = string | number | boolean | null | Buffer | readonly (string | number)[]
-
-interface Column {
-  name: string
-  parse(text: string): unknown
-}
-/** How the server knows a statement that it has parsed; its columns are known once it has been executed. */
-interface Prepared {
-  name: string
-  columns?: Column[] | undefined
-}
-/** A connection's, by their text. */
+/** A connection's prepared statements, by their text. */
 export type PreparedStatements = Map<string, Prepared>
 
-/** One statement on its way, and what came of it. */
-export class Statement {
-  readonly text: string
-  readonly values: readonly (string | Buffer | null)[]
-  readonly rows: object[] = []
-  /** The rows, or the error of this statement or of one before it. */
-  readonly result: Promise<object[]>
-  /** What the server says it has done, like `COMMIT`. */
-  tag = ''
-  /** Without a name, unless it is kept. */
-  prepared: Prepared = { name: '' }
-  resolve!: (rows: object[]) => void
-  reject!: (reason: unknown) => void
-
-  /** Whether the connection may keep it prepared; its plan is made anew each time otherwise. */
-  readonly kept: boolean
-
-  constructor(text: string, values: readonly Value[], kept = true) {
-    this.text = text
-    this.kept = kept
-    this.values = values.map(serialize)
-    this.result = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
-    // Whoever sent it may have gone on without it.
-    this.result.catch(() => {})
-  }
-}
+const CONTROL_TAG = /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE TRANSACTION)/
 
 /**
  * Statements that are sent together and end with one Sync: they cost one round trip, and after one that fails
  * the server skips the rest (PostgreSQL manual, 54.2.3 and 54.2.4). An extension of pg's Client, which calls the
- * `handle` methods with what the server answers.
+ * `handle` methods with what the server sends. Results are kept back until the server is ready for the next pipeline:
+ * outside a transaction block it commits only then.
  */
 export class Pipeline implements Submittable {
-  /** The one that the server is at comes first. */
-  readonly #statements: Statement[]
+  readonly #statements: readonly Statement[]
   readonly #prepared: PreparedStatements | undefined
-  readonly #onReady: () => void
+  readonly #onBroken: (reason: Error) => void
+  /** How many statements the server has completed. */
+  #completed = 0
+  #error: Error | undefined
 
   /**
    * @param prepared the connection's statements; undefined when each is to be parsed anew
-   * @param onReady called when the connection takes the next pipeline
+   * @param onBroken called when the server sends what does not belong here: the connection is not to be used again
    */
   constructor(
     statements: readonly Statement[],
     prepared: PreparedStatements | undefined,
-    onReady: () => void,
+    onBroken: (reason: Error) => void,
   ) {
-    this.#statements = [...statements]
+    this.#statements = statements
     this.#prepared = prepared
-    this.#onReady = onReady
+    this.#onBroken = onBroken
   }
 
   submit(wire: Wire): void {
@@ -99,41 +63,78 @@ export class Pipeline implements Submittable {
     return statement.prepared
   }
 
+  /**
+   * Takes a message for the statement that the server is at. It never throws: that would end the process.
+   * @param handle returns whether the message fits
+   */
+  #receive(what: string, handle: (statement: Statement) => boolean): void {
+    const statement = this.#statements[this.#completed]
+    try {
+      if (statement && handle(statement)) return
+    } catch {}
+    this.#onBroken(new Error(`PostgreSQL sent an unexpected ${what}`))
+  }
+
   handleRowDescription({ fields }: { fields: FieldDef[] }): void {
-    const [{ prepared }] = this.#statements as [Statement]
-    prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
+    this.#receive('RowDescription', ({ prepared }) => {
+      prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
+      return true
+    })
   }
 
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    const [{ prepared, rows }] = this.#statements as [Statement]
-    const row: Record<string, unknown> = {}
-    prepared.columns?.forEach(({ name, parse }, index) => {
-      const field = fields[index] as string | null
-      row[name] = field === null ? null : parse(field)
+    this.#receive('DataRow', ({ prepared: { columns }, rows }) => {
+      const row: Record<string, unknown> = {}
+      columns?.forEach(({ name, parse }, index) => {
+        const field = fields[index] as string | null
+        row[name] = field === null ? null : parse(field)
+      })
+      rows.push(row)
+      return columns?.length === fields.length
     })
-    rows.push(row)
   }
 
   handleCommandComplete({ text: tag }: { text: string }): void {
-    const statement = this.#statements.shift() as Statement
-    statement.prepared.columns ??= []
-    statement.tag = tag
-    statement.resolve(statement.rows)
+    this.#receive(`CommandComplete: ${tag}`, (statement) => {
+      statement.prepared.columns ??= []
+      statement.tag = tag
+      this.#completed++
+      return statement.isControl === CONTROL_TAG.test(tag)
+    })
   }
 
-  handleReadyForQuery(): void {
-    this.#onReady()
-  }
+  handleEmptyQuery = (): void => this.#receive('EmptyQueryResponse', () => false)
+  handlePortalSuspended = (): void => this.#receive('PortalSuspended', () => false)
+  handleCopyInResponse = (): void => this.#receive('CopyInResponse', () => false)
+  handleCopyData = (): void => this.#receive('CopyData', () => false)
 
-  /** An error that the server sent, or the loss of the connection. */
+  /** pg makes an error without a code of a message that it does not know. */
   handleError(error: Error): void {
-    const reason = error instanceof DatabaseError ? error : unavailable()
-    for (const { prepared, reject } of this.#statements) {
-      // Parsed anew the next time: it may not fit the tables any more.
-      prepared.columns = undefined
-      reject(reason)
-    }
-    if (reason === error) this.#onReady()
+    if (error instanceof DatabaseError && error.code) this.#error = error
+    else this.#onBroken(new Error('PostgreSQL sent an unknown message', { cause: error }))
+  }
+
+  handleReadyForQuery(): void {}
+
+  /**
+   * Settles the statements, when the server is ready for the next pipeline.
+   * @param inTransaction whether a transaction block is open, or has failed and waits for its rollback
+   */
+  finish(inTransaction: boolean): void {
+    if (!this.#error && this.#completed < this.#statements.length)
+      return void this.#onBroken(new Error('PostgreSQL sent an unexpected ReadyForQuery'))
+    // Outside a transaction block an error undoes what was completed before it in the same pipeline.
+    const successful = this.#error && !inTransaction ? 0 : this.#completed
+    for (const { resolve, rows } of this.#statements.slice(0, successful)) resolve(rows)
+    // The server may not have got as far as parsing these.
+    for (const { prepared } of this.#statements.slice(this.#completed)) prepared.columns = undefined
+    if (isPreparedStale(this.#error)) this.#prepared?.clear()
+    for (const { reject } of this.#statements.slice(successful)) reject(this.#error)
+  }
+
+  /** Settles the statements when the connection is lost. */
+  fail(reason: Error): void {
+    for (const { reject } of this.#statements) reject(reason)
   }
 }
 
@@ -147,12 +148,3 @@ const nameOf = (text: string) => createHash('sha256').update(text).digest('base6
 const parseTimestamp = (text: string) => text.replace(' ', 'T').replace('+00', 'Z')
 const parserOf = (type: number): Column['parse'] =>
   type === types.builtins.TIMESTAMPTZ ? parseTimestamp : types.getTypeParser(type, 'text')
-
-/** In the text format (PostgreSQL manual, 8.15.2 for arrays), but bytes as they are. */
-function serialize(value: Value): string | Buffer | null {
-  if (value === null || typeof value === 'string' || value instanceof Buffer) return value
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  if (!Array.isArray(value)) throw new TypeError(`A parameter cannot be of type ${typeof value}`)
-  const elements = value.map((element) => `"${String(element).replaceAll(/["\\]/g, '\\$&')}"`)
-  return `{${elements.join()}}`
-}

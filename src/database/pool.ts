@@ -3,6 +3,8 @@ import { overloaded, unavailable } from '../http/errors.ts'
 import { type Connection, openConnection } from './connection.ts'
 
 export interface BorrowOptions {
+  /** Whom the work is for: one user gets a third of the pool at most. Work for no user is not limited. */
+  user?: string
   /** Milliseconds, instead of TRANSACTION_TIMEOUT_MS. */
   deadline?: number
   /** Ends the work, and what the server is doing for it, unless it is about to end by itself. */
@@ -12,8 +14,8 @@ export interface BorrowOptions {
 export interface Pool {
   /**
    * Lends a connection to one piece of work at a time.
-   * @throws {ApiError} overloaded (503) when too many wait for one, or none is free in time; unavailable (503) when
-   *   none can be opened, or when the connection is lost or the work takes too long or is aborted
+   * @throws {ApiError} overloaded (503) when too many wait for one, of all or of one user, or none is free in time;
+   *   unavailable (503) when none can be opened, or when the connection is lost or the work takes too long or is aborted
    */
   borrow<T>(use: (connection: Connection) => Promise<T>, options?: BorrowOptions): Promise<T>
   /** Connections in use and idle, and work that waits for one. */
@@ -28,6 +30,8 @@ export interface Pool {
  */
 const ABORT_PATIENCE = 100
 const ignore = () => {}
+/** How much of the pool, and of the line for it, one user may take: no flood by one leaves nothing to the others. */
+const shareOf = (all: number) => Math.ceil(all / 3)
 
 /**
  * A pool of connections, which lends each to one piece of work at a time.
@@ -35,7 +39,10 @@ const ignore = () => {}
 export function createPool(config: Config): Pool {
   const open = new Set<Connection>()
   const idle: Connection[] = []
-  const waiting: Deferred<Connection>[] = []
+  const waiting: Waiter[] = []
+  /** How many connections each user has been lent; who has none is not in it. */
+  const lent = new Map<string, number>()
+  const share = shareOf(config.DATABASE_POOL_SIZE)
   let borrowed = 0
   let closing = false
   let onDrained = ignore
@@ -50,12 +57,28 @@ export function createPool(config: Config): Pool {
     return connection
   }
 
-  async function acquire(): Promise<Connection> {
-    const connection = idle.pop()
-    if (connection) return connection
-    if (open.size < config.DATABASE_POOL_SIZE) return connect()
-    if (waiting.length >= config.POOL_QUEUE_LIMIT) throw overloaded()
-    const waiter = defer<Connection>()
+  const heldBy = (user = '') => lent.get(user) ?? 0
+  function count(user: string | undefined, change: 1 | -1): void {
+    if (user === undefined) return
+    const held = heldBy(user) + change
+    if (held > 0) lent.set(user, held)
+    else lent.delete(user)
+  }
+
+  async function acquire(user: string | undefined): Promise<Connection> {
+    if (heldBy(user) < share && (idle.length > 0 || open.size < config.DATABASE_POOL_SIZE)) {
+      count(user, 1)
+      try {
+        return idle.pop() ?? (await connect())
+      } catch (error) {
+        count(user, -1)
+        throw error
+      }
+    }
+    const own = user === undefined ? 0 : waiting.filter((waiter) => waiter.user === user).length
+    if (waiting.length >= config.POOL_QUEUE_LIMIT || own >= shareOf(config.POOL_QUEUE_LIMIT))
+      throw overloaded()
+    const waiter = { user, ...defer<Connection>() }
     waiting.push(waiter)
     const timer = setTimeout(() => {
       waiting.splice(waiting.indexOf(waiter), 1)
@@ -64,21 +87,40 @@ export function createPool(config: Config): Pool {
     return waiter.promise.finally(() => clearTimeout(timer))
   }
 
-  function lend(connection: Connection): void {
-    const waiter = waiting.shift()
-    if (waiter) waiter.resolve(connection)
-    else idle.push(connection)
+  /** Takes out of the line who has waited longest of those users who hold fewest connections. */
+  function takeNext(): Waiter | undefined {
+    let next: Waiter | undefined
+    let fewest = share
+    for (const waiter of waiting) {
+      const held = heldBy(waiter.user)
+      if (held >= fewest) continue
+      next = waiter
+      fewest = held
+    }
+    if (next) waiting.splice(waiting.indexOf(next), 1)
+    return next
   }
 
-  function release(connection: Connection): void {
-    if (connection.alive) lend(connection)
+  function lend(connection: Connection): void {
+    const waiter = takeNext()
+    if (!waiter) return void idle.push(connection)
+    count(waiter.user, 1)
+    waiter.resolve(connection)
+  }
+
+  function release(connection: Connection, user: string | undefined): void {
+    count(user, -1)
+    // Whatever happened, no transaction goes on under the next user.
+    if (!connection.idle) connection.destroy()
+    const free = connection.alive ? connection : idle.pop()
+    if (free) lend(free)
     else if (waiting.length > 0 && open.size < config.DATABASE_POOL_SIZE)
-      connect().then(lend, (reason) => waiting.shift()?.reject(reason))
+      connect().then(lend, (reason) => takeNext()?.reject(reason))
   }
 
   async function borrow<T>(
     use: (connection: Connection) => Promise<T>,
-    { deadline = config.TRANSACTION_TIMEOUT_MS, signal }: BorrowOptions = {},
+    { user, deadline = config.TRANSACTION_TIMEOUT_MS, signal }: BorrowOptions = {},
   ): Promise<T> {
     if (closing || signal?.aborted) throw unavailable()
     borrowed++
@@ -89,7 +131,7 @@ export function createPool(config: Config): Pool {
       timer = setTimeout(() => connection?.abort(), ABORT_PATIENCE)
     }
     try {
-      connection = await acquire()
+      connection = await acquire(user)
       if (signal?.aborted) throw unavailable()
       signal?.addEventListener('abort', abortSoon)
       timer = setTimeout(connection.abort, deadline)
@@ -102,7 +144,7 @@ export function createPool(config: Config): Pool {
         signal?.removeEventListener('abort', abortSoon)
         connection.onLost = undefined
         connection.committing = false
-        release(connection)
+        release(connection, user)
       }
       if (--borrowed === 0) onDrained()
     }
@@ -117,6 +159,10 @@ export function createPool(config: Config): Pool {
       for (const connection of open) connection.destroy()
     },
   }
+}
+
+interface Waiter extends Deferred<Connection> {
+  user: string | undefined
 }
 
 interface Deferred<T> {

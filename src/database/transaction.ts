@@ -1,6 +1,6 @@
 import { unavailable } from '../http/errors.ts'
 import type { Connection } from './connection.ts'
-import { Statement, type Value } from './pipeline.ts'
+import { Statement, type Value } from './statement.ts'
 
 declare const brand: unique symbol
 /**
@@ -45,6 +45,10 @@ export type { Fragment }
  */
 export const mine: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
 
+/** An empty statement, and those that begin or end a transaction or are answered in another way than with rows. */
+const FORBIDDEN =
+  /^(\s|--[^\n]*(\n|$)|\/\*([^*]|\*(?!\/))*\*\/)*($|(begin|start|commit|end|abort|rollback|savepoint|release|prepare\s+transaction|copy)\b)/i
+
 /**
  * A handle for one transaction on a connection, how to end it, and how to take the handle away.
  * @param user_id who is asking, if anybody
@@ -73,18 +77,27 @@ export function openTx(connection: Connection, user_id: string | null = null) {
     if (ended) throw new Error('This transaction has ended')
     const values: Value[] = []
     const kept = !parts.some((value) => value instanceof Fragment && value.unkept)
-    return add(new Statement(compose(strings, parts, values, shard), values, kept)).result
+    const text = compose(strings, parts, values, shard)
+    if (FORBIDDEN.test(text))
+      throw new Error(`Not allowed in a transaction: ${text.slice(0, 50) || 'nothing'}`)
+    return add(new Statement(text, values, { kept })).result
   }
   return {
     tx: tx as unknown as Tx,
     flush,
+    begin: (command: 'begin' | 'begin read only') =>
+      add(new Statement(command, [], { isControl: true })).result,
     /** @returns what the server made of it: the commit of a failed transaction is a rollback */
     async end(command: 'commit' | 'rollback'): Promise<string> {
       // A rollback is never prepared: it must not fail for want of it.
-      const statement = add(new Statement(command, [], command === 'commit'))
+      const statement = add(new Statement(command, [], { kept: command === 'commit', isControl: true }))
       flush()
       await statement.result
       return statement.tag
+    },
+    /** Waits until all that was sent has succeeded or failed. */
+    async settle(): Promise<void> {
+      await last?.catch(() => {})
     },
     isLast: (promise: unknown) => promise === last,
     revoke() {

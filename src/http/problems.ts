@@ -1,31 +1,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { DatabaseError } from 'pg'
-import {
-  ApiError,
-  insufficientScope,
-  invalidMember,
-  notFound,
-  type ProblemCode,
-  unavailable,
-} from './errors.ts'
+import { fromDatabase } from '../database/errors.ts'
+import { ApiError, notFound, type ProblemCode } from './errors.ts'
 import type { Problem } from './schemas.ts'
-
-/** The database's constraints that a client can violate, and what it is then told. */
-const constraints: Record<string, () => ApiError> = {
-  users_email_key: () => new ApiError('email_taken'),
-  access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
-}
-
-/** From SQLSTATE (PostgreSQL manual, appendix A) to the client's error; undefined when it is our fault. */
-function fromDatabase(error: DatabaseError): ApiError | undefined {
-  const known = error.constraint && constraints[error.constraint]
-  if (known) return known()
-  if (error.code === '42501') return insufficientScope()
-  // No such prepared statement, which a pooler has lost; serialization failure, deadlock, lock not available; out of
-  // resources, operator's intervention (a timeout, too).
-  return /^(26|40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
-}
 
 const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',

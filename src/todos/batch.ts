@@ -7,7 +7,7 @@ import { ApiError, found, invalidParameter } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
 import { Batch, BatchResults, BulkQuery, Deleted, Operation, operations } from './batch-schema.ts'
 import { NewTodo, Todo, TodoPatch } from './schema.ts'
-import { createTodo, deleteTodo, deleteTodos, updateTodo } from './sql.ts'
+import { createTodo, deleteTodo, deleteTodos, lockTodos, updateTodo } from './sql.ts'
 
 /** Many todos in one request: all of it happens, or nothing does. */
 const batch: FastifyPluginAsyncTypebox = async (app) => {
@@ -39,12 +39,7 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { operations: sent } = request.body
-      const results = await request.withUserOnce(
-        reply,
-        // Sent together, in their order.
-        (tx) => Promise.all(sent.map((operation, index) => runOperation(tx, operation, index))),
-        'many',
-      )
+      const results = await request.withUserOnce(reply, (tx) => runBatch(tx, sent), 'many')
       return { results: [...results] }
     },
   )
@@ -73,6 +68,13 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 export default batch
+
+/** Sends the operations together, in their order, behind the locks that they need. */
+function runBatch(tx: Tx, operations: readonly Operation[]) {
+  const ids = operations.flatMap((operation) => (operation.op === 'create' ? [] : [operation.id]))
+  if (ids.length > 0) lockTodos(tx, ids)
+  return Promise.all(operations.map((operation, index) => runOperation(tx, operation, index)))
+}
 
 async function runOperation(tx: Tx, operation: Operation, index: number) {
   const { op } = operation

@@ -46,11 +46,23 @@ export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx
   where ${mine} and id = ${id} and ${isMet(precondition)}
   returning id`
 
+/**
+ * Locks todos before a batch writes them. Every write of several todos locks them by id, whatever the order in which
+ * it was asked to write them, so that two of them never wait for each other.
+ */
+export const lockTodos = (tx: Tx, ids: readonly string[]) => tx`
+  select from todos where ${mine} and id = any (${ids}) order by id for update`
+
 /** Deletes all todos, or those that are completed, or those that are not. */
 export const deleteTodos = (tx: Tx, completed: boolean | null) => tx<{ deleted: number }>`
-  with gone as (
-    delete from todos
+  with locked as materialized (
+    select id from todos
     where ${mine} and completed = coalesce(${completed}, completed)
+    order by id
+    for update
+  ), gone as (
+    delete from todos
+    where ${mine} and id in (select id from locked)
     returning id
   )
   select count(*)::integer as deleted from gone`

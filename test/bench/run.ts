@@ -1,3 +1,4 @@
+import { measureFairness } from './fairness.ts'
 import { measureGrowth } from './growth.ts'
 import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
@@ -17,6 +18,7 @@ const parts = {
   memory: measureMemory,
   enumeration: measureEnumeration,
   storm: measureStorm,
+  fairness: measureFairness,
   growth: measureGrowth,
 }
 const asked = process.argv.slice(2)

@@ -1,0 +1,83 @@
+import t from 'tap'
+import { loadConfig } from '../../src/config.ts'
+import { createDatabase } from '../../src/database/database.ts'
+import type { Tx } from '../../src/database/transaction.ts'
+import { credentialOf } from '../credential.ts'
+import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
+import { begun, fault, one, ready, startFake } from './fake.ts'
+
+// Statements that the server no longer has, or has with another result than when they were prepared.
+
+const { database } = await setUp(t)
+const app = await createApp(t, database, { DATABASE_POOL_SIZE: '1' })
+const user = await signUp(app)
+const credential = credentialOf(user.token)
+const write = <T>(run: (tx: Tx) => Promise<T>) => app.database.withUser(credential, 'read write', run)
+const deallocate = () => app.database.withoutUser((tx) => tx`deallocate all`)
+
+t.test('answers as if nothing had happened when a migration changed a column, or all is lost', async (t) => {
+  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+  const operations = [{ op: 'update', id, todo: { priority: 1 } }]
+  const requests = [
+    ['GET', '/todos?count=exact'],
+    ['GET', `/todos/${id}`],
+    ['GET', '/me'],
+    ['POST', '/todos', { title: 'a' }],
+    ['PATCH', `/todos/${id}`, { priority: 2 }],
+    ['POST', '/todos/batch', { operations }],
+    ['POST', '/tokens', { name: 'a', scopes: ['todos:read'] }],
+  ] as const
+  const types = ['integer', 'smallint']
+  const changes = [
+    deallocate,
+    () => database.admin.unsafe(`alter table todos alter priority type ${types.reverse()[0]}`),
+  ]
+  for (const [method, url, body] of requests) {
+    const { statusCode } = await user.ask(method, url, body)
+    for (const change of changes) {
+      const before = (await database.admin`select from todos`).length
+      await change()
+      const answer = await user.ask(method, url, body)
+      t.equal(answer.statusCode, statusCode, `${method} ${url}: ${answer.body}`)
+      const after = (await database.admin`select from todos`).length
+      t.equal(after - before, url === '/todos' && method === 'POST' ? 1 : 0, 'done once')
+    }
+  }
+})
+
+t.test('runs work again that had seen results when a later statement is stale', async (t) => {
+  let runs = 0
+  const run = async (tx: Tx) => {
+    const [inserted] = await tx`insert into todos (id, title) values (gen_random_uuid(), 'seen') returning id`
+    if (++runs === 2) await tx`deallocate all`
+    const found = await tx`select id from todos where title = 'seen'`
+    return { inserted, found }
+  }
+  await write(run)
+  const { inserted, found } = await write(run)
+  t.equal(runs, 3)
+  t.equal(found.length, 2)
+  t.ok(found.some((row) => Object(row).id === Object(inserted).id))
+  t.equal((await database.admin`select from todos where title = 'seen'`).length, 2)
+})
+
+t.test('gives up when it happens again at once', async (t) => {
+  for (const code of ['26000', '42P05']) {
+    const url = await startFake(t, () => [begun, fault(code), ready()])
+    const broken = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))
+    t.teardown(broken.close)
+    await t.rejects(
+      broken.withoutUser((tx) => tx`select 1`),
+      { code },
+    )
+    const behind = await createApp(t, { url })
+    const payload = { email: 'a@example.com', password: 'x' }
+    problem(t, await behind.inject({ method: 'POST', url: '/login', payload }), 503, 'unavailable')
+  }
+  const url = await startFake(t, (flight) =>
+    flight === 0 ? [begun, fault('42P05'), ready()] : [...one('a'), ready()],
+  )
+  const mended = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))
+  t.teardown(mended.close)
+  t.same(await mended.withoutUser((tx) => tx`select 1`), [{ x: 'a' }])
+})

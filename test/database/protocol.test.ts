@@ -1,0 +1,178 @@
+import t from 'tap'
+import { loadConfig } from '../../src/config.ts'
+import { createDatabase, type Database } from '../../src/database/database.ts'
+import type { Tx } from '../../src/database/transaction.ts'
+import { credentialOf } from '../credential.ts'
+import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
+import { begun, columns, complete, fault, message, one, ready, row, startFake } from './fake.ts'
+
+const { app, database } = await setUp(t)
+const user = await signUp(app)
+const credential = credentialOf(user.token)
+const open = (url: string) => {
+  const opened = createDatabase(loadConfig({ ...testing, DATABASE_URL: url, DATABASE_POOL_SIZE: '1' }))
+  t.teardown(opened.close)
+  return opened
+}
+const select = (tx: Tx) => tx<{ x: string }>`select 'a' as x`
+const nobody = (opened: Database, run: (tx: Tx) => Promise<unknown>) => opened.withoutUser(run)
+const write = (opened: Database, run: (tx: Tx) => Promise<unknown>) =>
+  opened.withUser(credential, 'read write', run)
+const read = (opened: Database, run: (tx: Tx) => Promise<unknown>) =>
+  opened.withUser(credential, 'read only', run)
+
+t.test('refuses a statement that is empty, is COPY or controls the transaction', async (t) => {
+  const opened = open(database.url)
+  const refused: Record<string, (tx: Tx) => Promise<unknown>> = {
+    nothing: (tx) => tx``,
+    blanks: (tx) => tx` \n\t`,
+    comments: (tx) => tx`-- a\n /* b */ /***/ -- c`,
+    begin: (tx) => tx`begin`,
+    'start transaction': (tx) => tx`start transaction read only`,
+    commit: (tx) => tx`COMMIT`,
+    end: (tx) => tx`\n  End`,
+    rollback: (tx) => tx`/* a */ rollback`,
+    abort: (tx) => tx`-- a\nabort`,
+    'rollback to a savepoint': (tx) => tx`rollback to a`,
+    savepoint: (tx) => tx`savepoint a`,
+    release: (tx) => tx`release a`,
+    'prepare transaction': (tx) => tx`prepare  transaction 'a'`,
+    'copy in': (tx) => tx`copy todos from stdin`,
+    'copy out': (tx) => tx`copy (select 1) to stdout`,
+  }
+  for (const [name, run] of Object.entries(refused)) {
+    for (const within of [nobody, write, read])
+      await t.rejects(within(opened, run), { message: /^Not allowed in a transaction/ }, name)
+    const later = async (tx: Tx) => {
+      await tx`insert into todos (id, title) values (gen_random_uuid(), 'half')`
+      return run(tx)
+    }
+    await t.rejects(write(opened, later), { message: /^Not allowed in a transaction/ }, name)
+    t.same(await read(opened, select), [{ x: 'a' }])
+  }
+  t.equal((await database.admin`select from todos`).length, 0, 'nothing is half done')
+})
+
+t.test('takes the same words anywhere else', async (t) => {
+  const opened = open(database.url)
+  const taken: ((tx: Tx) => Promise<unknown>)[] = [
+    (tx) => tx`select case when true then 'a' end as x`,
+    (tx) => tx`/* begin */ select /* x */ 'a' as x /* y */ -- commit`,
+    (tx) => tx`-- commit\nselect 'a' as x`,
+    (tx) => tx`with copy as (select 'a' as x) select x from copy`,
+  ]
+  for (const run of taken)
+    for (const within of [nobody, write, read]) t.same(await within(opened, run), [{ x: 'a' }])
+})
+
+t.test('gives up a connection on which the transaction was ended behind its back', async (t) => {
+  const opened = open(database.url)
+  // Comments can be nested, which the check of the text does not know.
+  for (const run of [(tx: Tx) => tx`/* /* */ */ begin`, (tx: Tx) => tx`/* /* */ */ commit`]) {
+    for (const within of [nobody, read])
+      await t.rejects(within(opened, run), { message: /unexpected CommandComplete/ })
+    await t.rejects(write(opened, run), { code: 'unavailable' })
+    t.same(await read(opened, select), [{ x: 'a' }])
+    await t.rejects(
+      nobody(opened, (tx) => tx`/* /* */ */ copy (select 1) to stdout`),
+      { message: /unexpected CopyData/ },
+    )
+    await t.rejects(
+      write(opened, (tx) => tx`/* /* */ */`),
+      { code: 'unavailable' },
+    )
+    await t.rejects(
+      read(opened, (tx) => tx`/* /* */ */`),
+      { message: /unexpected EmptyQueryResponse/ },
+    )
+    t.same(await nobody(opened, select), [{ x: 'a' }])
+  }
+})
+
+const copy = (type: string) => message(type, Buffer.from([0, 0, 0]))
+/** What a server should not send in answer to a SELECT, with the rest of the answer. */
+const strange: Record<string, Buffer[]> = {
+  EmptyQueryResponse: [begun, message('I'), ready()],
+  CopyInResponse: [begun, copy('G')],
+  CopyOutResponse: [
+    begun,
+    copy('H'),
+    message('d', Buffer.from('a\n')),
+    message('c'),
+    complete('COPY 1'),
+    ready(),
+  ],
+  CopyBothResponse: [begun, copy('W'), ready()],
+  PortalSuspended: [begun, columns('x'), row('a'), message('s'), ready()],
+  'no answer': [ready()],
+  'a result without an end': [begun, columns('x'), row('a'), ready()],
+  'another result': [...one('a'), ...one('b'), ready()],
+  'another row': [...one('a'), row('b'), ready()],
+  'another end': [...one('a'), complete('SELECT 1'), ready()],
+  'a row without its columns': [begun, row('a'), complete('SELECT 1'), ready()],
+  'a row with too many columns': [begun, columns('x'), row('a', 'b'), complete('SELECT 1'), ready()],
+  'a row with too few columns': [begun, columns('x', 'y'), row('a'), complete('SELECT 1'), ready()],
+  'a value that is not of its type': [
+    begun,
+    columns('x', 'json'),
+    row('a', '{'),
+    complete('SELECT 1'),
+    ready(),
+  ],
+  'the end of a transaction': [begun, complete('COMMIT'), ready()],
+  'the beginning of a transaction': [begun, complete('BEGIN'), ready('T')],
+  'a message that does not exist': [begun, message('~'), ready()],
+  'a row after an error': [begun, fault('22012'), row('a'), ready()],
+  'an error after an error': [begun, fault('22012'), fault('22012'), ready()],
+  'a fatal error': [begun, fault('57P01', 'FATAL')],
+}
+
+t.test('gives up a connection on which the server sends what does not belong there', async (t) => {
+  for (const [name, answer] of Object.entries(strange)) {
+    const url = await startFake(t, (_, connection) => (connection > 0 ? [...one('good'), ready()] : answer))
+    const opened = createDatabase(
+      loadConfig({ ...testing, DATABASE_URL: url, DATABASE_POOL_SIZE: '1', TRANSACTION_TIMEOUT_MS: '300' }),
+    )
+    t.teardown(opened.close)
+    const [first, second] = [opened.withoutUser(select), opened.withoutUser(select)]
+    await t.rejects(first, Error, name)
+    await t.resolveMatch(second, [{ x: 'good' }], `${name}, and the next one`)
+  }
+})
+
+t.test('tells a client nothing of it', async (t) => {
+  const url = await startFake(t, () => strange.EmptyQueryResponse)
+  const behind = await createApp(t, { url })
+  const payload = { email: 'a@example.com', password: 'x' }
+  problem(t, await behind.inject({ method: 'POST', url: '/login', payload }), 500, 'internal')
+})
+
+t.test('lends nobody a connection that is still in a transaction', async (t) => {
+  let connections = 0
+  const url = await startFake(t, (_, connection) => {
+    connections = connection + 1
+    return [...one('a'), ready('T')]
+  })
+  const opened = open(url)
+  t.same(await opened.withoutUser(select), [{ x: 'a' }])
+  t.same(await opened.withoutUser(select), [{ x: 'a' }])
+  t.equal(connections, 2)
+})
+
+t.test('passes over what the server says beside the answer', async (t) => {
+  const beside = [
+    fault('01000', 'WARNING', 'N'),
+    message('A', Buffer.from([0, 0, 0, 7]), 'channel', 'payload'),
+    message('S', 'TimeZone', 'UTC'),
+  ]
+  const [begin, description, data, end] = one('a') as [Buffer, Buffer, Buffer, Buffer]
+  const answer = [begin, description, data, end, ready()].flatMap((part) => [...beside, part, ...beside])
+  let connections = 0
+  const url = await startFake(t, (_, connection) => {
+    connections = connection + 1
+    return answer
+  })
+  const opened = open(url)
+  for (let n = 0; n < 3; n++) t.same(await opened.withoutUser(select), [{ x: 'a' }])
+  t.equal(connections, 1)
+})
