@@ -610,8 +610,11 @@ export interface components {
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
-            /** @example 192.0.2.1 */
-            ip: string;
+            /**
+             * @description Null when the proxy in front does not name the client.
+             * @example 192.0.2.1
+             */
+            ip: string | null;
             /** @example curl/8.14.1 */
             user_agent: string | null;
             /**
@@ -675,8 +678,11 @@ export interface components {
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             subject_id: string | null;
-            /** @example 192.0.2.1 */
-            ip: string;
+            /**
+             * @description Null when the proxy in front does not name the client.
+             * @example 192.0.2.1
+             */
+            ip: string | null;
             /** @example curl/8.14.1 */
             user_agent: string | null;
             /**

@@ -5,6 +5,7 @@ import auth from './auth/routes.ts'
 import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
 import health from './health/routes.ts'
+import { trustProxies } from './http/client-address.ts'
 import authPlugin from './plugins/auth.ts'
 import cleanup from './plugins/cleanup.ts'
 import clients from './plugins/clients.ts'
@@ -50,7 +51,7 @@ export async function buildApp(
     logger: { level: config.LOG_LEVEL, stream: logTo },
     // One line per request is enough: see plugins/observability.ts.
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: [...config.TRUST_PROXY],
+    trustProxy: trustProxies(config.TRUST_PROXY),
     // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
     genReqId: ({ headers }) => {
       const given = String(headers['x-request-id'] ?? '')
