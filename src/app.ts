@@ -6,6 +6,10 @@ import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
 import health from './health/routes.ts'
 import { trustProxies } from './http/client-address.ts'
+import negotiation from './http/negotiation.ts'
+import { normalizeTarget } from './http/request-target.ts'
+
+import routing from './http/routing.ts'
 import authPlugin from './plugins/auth.ts'
 import cleanup from './plugins/cleanup.ts'
 import clients from './plugins/clients.ts'
@@ -69,9 +73,11 @@ export async function buildApp(
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: config.STALL_TIMEOUT_MS,
-    // Unknown methods and broken URLs too are answered with a problem document.
-    frameworkErrors: (error, request, reply) => app.errorHandler(error, request, reply),
-    clientErrorHandler: answerBrokenRequest,
+    // Targets that the router would refuse by itself are routed too, and long parameters are left to the schemas:
+    // every response passes through the same hooks.
+    rewriteUrl: normalizeTarget,
+    routerOptions: { maxParamLength: 1_000_000 },
+    clientErrorHandler: (error, socket) => answerBrokenRequest(app, error, socket),
     schemaController,
     // They are answered like any other; see `leaving`.
     return503OnClosing: false,
@@ -88,10 +94,12 @@ export async function buildApp(
 
   await app.register(observability, { config })
   await app.register(headers, { config })
+  await app.register(limits, { config })
   await app.register(clients, { config })
+  await app.register(routing)
+  await app.register(negotiation)
   await app.register(contract)
   await app.register(overload, { config })
-  await app.register(limits, { config })
   await app.register(database, { config })
   await app.register(cleanup)
   await app.register(authPlugin, { config, now })
@@ -108,7 +116,6 @@ export async function buildApp(
   await app.register(todos, { config })
   await app.register(batch)
 
-  app.refuseOtherMethods()
   try {
     await app.ready()
     return app

@@ -9,6 +9,7 @@ import {
   type ProblemCode,
   unavailable,
 } from './errors.ts'
+import { INVALID_TARGET, SERVER_TARGET } from './http/request-target.ts'
 import type { Problem } from './schema.ts'
 
 /** The database's constraints that a client can violate, and what it is then told. */
@@ -94,11 +95,18 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   return reply
     .code(known.statusCode)
     .headers(known.extras.headers ?? {})
+    .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(JSON.stringify(toProblem(known, request)))
+    .send(JSON.stringify(toProblem(known, { url: toInstance(request), id: request.id })))
 }
 
-/** Answers every error, and every path and method that does not exist, with a problem document. */
+/** The target as it was sent where no path could be read from it; empty when nothing could be read. */
+function toInstance({ url, originalUrl }: FastifyRequest): string {
+  if (url !== INVALID_TARGET && url !== SERVER_TARGET) return url
+  return originalUrl === INVALID_TARGET ? '' : originalUrl
+}
+
+/** Answers every error, and a file that does not exist, with a problem document; for other paths see http/routing.ts. */
 export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => sendProblem(notFound(), request, reply))

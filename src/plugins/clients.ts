@@ -1,16 +1,20 @@
 import fp from 'fastify-plugin'
-import { findFault, refuseExpectation } from '../broken-requests.ts'
+import { findFault, findParserFault, routeEverything } from '../broken-requests.ts'
 import type { Config } from '../config.ts'
-import { ApiError } from '../errors.ts'
 
 /** Bounds what a client can hold, and refuses requests that could be read in two ways. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.server.maxConnections = config.MAX_CONNECTIONS
-    app.server.on('checkExpectation', refuseExpectation)
+    routeEverything(app)
     app.addHook('onRequest', async ({ raw }) => {
-      const detail = findFault(raw)
-      if (detail) throw new ApiError('invalid_request', { detail, headers: { connection: 'close' } })
+      const fault = findParserFault(raw) ?? findFault(raw)
+      if (fault) throw fault
+    })
+    app.addHook('preParsing', async ({ raw }, _reply, payload) => {
+      const fault = findParserFault(raw)
+      if (fault) throw fault
+      return payload
     })
     app.addHook('onSend', async (_request, { raw }, payload) => {
       // A stream is not in memory, and waits by itself.

@@ -1,0 +1,29 @@
+import accepts from '@fastify/accepts'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { ApiError } from '../errors.ts'
+
+const PAGES = /^\/(docs|\.well-known)(\/|$)/
+/** Whether a request is for the explorer, or for what has a well-known place: public, and not JSON. */
+export const isPage = (request: FastifyRequest): boolean => PAGES.test(`${request.routeOptions.url}`)
+
+/** 406 for a client that does not accept JSON (RFC 9110, section 12.5.1). Errors are problem documents all the same. */
+export default fp(
+  async (app) => {
+    await app.register(accepts)
+    app.addHook('onRequest', async (request) => {
+      if (!isPage(request) && !acceptsJson(request)) throw new ApiError('not_acceptable')
+    })
+  },
+  { name: 'negotiation' },
+)
+
+/** Covers JSON: it is only there when it is excluded, by q=0. */
+const COVERS_JSON = /(application\/(json|\*)|\*\/\*)\s*(;|,|$)/i
+
+/** A client that names problem documents alone is taken to accept JSON, too. */
+function acceptsJson(request: FastifyRequest): boolean {
+  const accept = request.accepts()
+  if (accept.type('application/json')) return true
+  return !!accept.type('application/problem+json') && !COVERS_JSON.test(`${request.headers.accept}`)
+}
