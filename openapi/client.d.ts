@@ -965,6 +965,12 @@ export interface components {
         "RateLimit-Policy": string;
         /** @description Seconds after which to come back. */
         "Retry-After": string;
+        /** @description The media types that are supported (RFC 9110, section 15.5.16). */
+        Accept: string;
+        /** @description The same for PATCH (RFC 5789, section 3.1). */
+        "Accept-Patch": string;
+        /** @description The content codings that are supported. */
+        "Accept-Encoding": string;
         /** @description The challenge (RFC 6750, section 3). */
         "WWW-Authenticate": string;
     };
@@ -1426,6 +1432,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1662,6 +1671,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1897,6 +1909,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1994,7 +2009,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 /**
                  * @example {
@@ -2145,6 +2160,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2823,6 +2841,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4215,6 +4236,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4991,6 +5015,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5313,6 +5340,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.1). */
+                "if-match"?: string;
                 /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
                 "if-none-match"?: string;
             };
@@ -5369,9 +5398,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
@@ -5490,6 +5517,29 @@ export interface operations {
                      *       "status": 406,
                      *       "code": "not_acceptable",
                      *       "detail": "The answer would be application/json.",
+                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has been changed meanwhile: `precondition_failed`. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "It has been changed meanwhile",
+                     *       "status": 412,
+                     *       "code": "precondition_failed",
+                     *       "detail": "It has been changed meanwhile.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6093,6 +6143,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6459,6 +6512,9 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {

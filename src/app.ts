@@ -6,6 +6,7 @@ import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
 import health from './health/routes.ts'
 import { trustProxies } from './http/client-address.ts'
+import content from './http/content.ts'
 import negotiation from './http/negotiation.ts'
 import { normalizeTarget } from './http/request-target.ts'
 
@@ -98,6 +99,7 @@ export async function buildApp(
   await app.register(clients, { config })
   await app.register(routing)
   await app.register(negotiation)
+  await app.register(content)
   await app.register(contract)
   await app.register(overload, { config })
   await app.register(database, { config })

@@ -87,9 +87,6 @@ export function toProblem(error: ApiError, request: { url: string; id: string })
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toApiError(error)
-  // RFC 5789, section 2.2.
-  if (known.code === 'unsupported_media_type' && request.method === 'PATCH')
-    reply.header('accept-patch', 'application/merge-patch+json, application/json')
   request.problem = known.code
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   return reply

@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
 import { found, loginRequired, unauthorized } from '../errors.ts'
+import { unknownContent } from '../http/content.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
 import { Todo } from '../todos/schema.ts'
 import { AccessToken } from '../tokens/schema.ts'
@@ -107,6 +108,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const user = found(await request.withUser(getMe))
       reply.type('application/json; charset=utf-8')
+      if (request.method === 'HEAD') return reply.send(unknownContent())
       return reply.send(
         Readable.from(
           writeExport(user, (run) => request.withUser(run)),
