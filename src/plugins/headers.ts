@@ -44,7 +44,7 @@ export default fp<{ config: Config }>(
       await app.register(cors, {
         origin: config.CORS_ORIGINS.includes('*') ? '*' : [...config.CORS_ORIGINS],
         methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-        allowedHeaders: allowed,
+        allowedHeaders: [...allowed, ...config.CORS_ALLOWED_HEADERS],
         exposedHeaders: exposed,
         maxAge: DAY,
         strictPreflight: false,
