@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find the document, the explorer and the health check
+         * @description A client that prefers `text/html` is redirected to the explorer.
+         */
+        get: operations["getIndex"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -404,6 +424,33 @@ export interface components {
                 /** @example must NOT have more than 200 characters */
                 message: string;
             }[];
+        };
+        /** @description What this service is, and where to go from here. */
+        Index: {
+            /** @example TODO API */
+            name: string;
+            /** @example 1.0.0 */
+            version: string;
+            links: {
+                /**
+                 * Format: uri-reference
+                 * @description The OpenAPI document.
+                 * @example /docs/json
+                 */
+                document: string;
+                /**
+                 * Format: uri-reference
+                 * @description The interactive explorer.
+                 * @example /docs
+                 */
+                docs: string;
+                /**
+                 * Format: uri-reference
+                 * @description Whether the process is alive.
+                 * @example /health
+                 */
+                health: string;
+            };
         };
         Registration: {
             /**
@@ -978,6 +1025,176 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getIndex: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The index. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "TODO API",
+                     *       "version": "1.0.0",
+                     *       "links": {
+                     *         "document": "/docs/json",
+                     *         "docs": "/docs",
+                     *         "health": "/health"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Index"];
+                };
+            };
+            /** @description To the explorer. */
+            302: {
+                headers: {
+                    /** @description The path of what was made. */
+                    location?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "additionalProperties",
+                     *           "message": "is not known here"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;

@@ -5,6 +5,7 @@ import auth from './auth/routes.ts'
 import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
 import health from './health/routes.ts'
+import basePath from './http/base-path.ts'
 import { trustProxies } from './http/client-address.ts'
 import content from './http/content.ts'
 import negotiation from './http/negotiation.ts'
@@ -26,6 +27,7 @@ import observability from './plugins/observability.ts'
 import overload from './plugins/overload.ts'
 import passwords from './plugins/passwords.ts'
 import { handleErrors } from './problems.ts'
+import root from './root/routes.ts'
 import security from './security/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
@@ -84,7 +86,7 @@ export async function buildApp(
     return503OnClosing: false,
   })
 
-  handleErrors(app)
+  handleErrors(app, config.BASE_PATH)
   app.decorate('leaving', false)
   app.addHook('preClose', async () => {
     app.leaving = true
@@ -95,6 +97,7 @@ export async function buildApp(
 
   await app.register(observability, { config })
   await app.register(headers, { config })
+  await app.register(basePath, { config })
   await app.register(limits, { config })
   await app.register(clients, { config })
   await app.register(routing)
@@ -108,8 +111,9 @@ export async function buildApp(
   await app.register(passwords, { config })
   await app.register(metrics, { config })
   await app.register(idempotency, { config })
-  await app.register(docs)
+  await app.register(docs, { config })
 
+  await app.register(root, { config })
   await app.register(health)
   await app.register(security, { config, now })
   await app.register(auth, { config })

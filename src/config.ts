@@ -28,6 +28,8 @@ const Environment = Type.Object({
   RATE_LIMIT_API: count(1000),
   REDIS_URL: Type.String({ default: '', pattern: '^(rediss?://.*)?$' }),
   TRUST_PROXY: Type.String({ default: '' }),
+  // Plain segments: no encoding, no `.` or `..`, no slash at the end.
+  BASE_PATH: Type.String({ default: '', pattern: '^(/(?!\\.{1,2}(/|$))[A-Za-z0-9._~-]+)*$' }),
   CORS_ORIGINS: Type.String({ default: '' }),
   CORS_ALLOWED_HEADERS: Type.String({ default: '' }),
   SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
@@ -64,6 +66,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
   DATABASE_PREPARE: 'must be true or false',
   DATABASE_SHARDED: 'must be true or false',
+  BASE_PATH: 'must be a path like /api, without a slash at its end, or not set',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
   SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',

@@ -85,7 +85,12 @@ export function toProblem(error: ApiError, request: { url: string; id: string })
   }
 }
 
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  basePath: string,
+): FastifyReply {
   const known = toApiError(error)
   request.problem = known.code
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
@@ -94,17 +99,17 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .headers(known.extras.headers ?? {})
     .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(JSON.stringify(toProblem(known, { url: toInstance(request), id: request.id })))
+    .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id })))
 }
 
 /** The target as it was sent where no path could be read from it; empty when nothing could be read. */
-function toInstance({ url, originalUrl }: FastifyRequest): string {
-  if (url !== INVALID_TARGET && url !== SERVER_TARGET) return url
+function toInstance({ url, originalUrl }: FastifyRequest, basePath: string): string {
+  if (url !== INVALID_TARGET && url !== SERVER_TARGET) return basePath + url
   return originalUrl === INVALID_TARGET ? '' : originalUrl
 }
 
 /** Answers every error, and a file that does not exist, with a problem document; for other paths see http/routing.ts. */
-export function handleErrors(app: FastifyInstance): void {
-  app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request, reply) => sendProblem(notFound(), request, reply))
+export function handleErrors(app: FastifyInstance, basePath = ''): void {
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, basePath))
+  app.setNotFoundHandler((request, reply) => sendProblem(notFound(), request, reply, basePath))
 }

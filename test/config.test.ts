@@ -54,6 +54,12 @@ t.test('ends with one sentence that names the variable and not its value', async
     [{ LOG_LEVEL: 'secret' }, /^LOG_LEVEL must be one of/],
     [{ CORS_ORIGINS: 'app.example.com' }, /^CORS_ORIGINS must be a comma-separated list of origins/],
     [{ CORS_ORIGINS: 'https://app.example.com/' }, /^CORS_ORIGINS must be/],
+    ...['api', '/', '/api/', '//api', '/a//b', '/a b', '/%61', '/a?b', '/..', '/a/./b', 'https://x/api'].map(
+      (BASE_PATH): [Record<string, string>, RegExp] => [
+        { BASE_PATH },
+        /^BASE_PATH must be a path like \/api/,
+      ],
+    ),
     [{ CORS_ALLOWED_HEADERS: 'trace parent' }, /^CORS_ALLOWED_HEADERS must be a comma-separated list/],
     [{ CORS_ALLOWED_HEADERS: 'x-b3-*' }, /^CORS_ALLOWED_HEADERS must be/],
     [{ CORS_ALLOWED_HEADERS: 'a\r\nb: c' }, /^CORS_ALLOWED_HEADERS must be/],

@@ -3,6 +3,13 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '../errors.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route has something for a browser, too. */
+    html?: true
+  }
+}
+
 const PAGES = /^\/(docs|\.well-known)(\/|$)/
 /** Whether a request is for the explorer, or for what has a well-known place: public, and not JSON. */
 export const isPage = (request: FastifyRequest): boolean => PAGES.test(`${request.routeOptions.url}`)
@@ -12,7 +19,8 @@ export default fp(
   async (app) => {
     await app.register(accepts)
     app.addHook('onRequest', async (request) => {
-      if (!isPage(request) && !acceptsJson(request)) throw new ApiError('not_acceptable')
+      const acceptsPage = request.routeOptions.config.html && request.accepts().type('text/html')
+      if (!isPage(request) && !acceptsPage && !acceptsJson(request)) throw new ApiError('not_acceptable')
     })
   },
   { name: 'negotiation' },

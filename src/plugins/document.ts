@@ -60,8 +60,8 @@ export function completeDocument<T extends object>(document: T): T {
       operation.security ??= []
       if (operation.requestBody) operation.requestBody.required = !operation['x-optional-body']
       delete operation['x-optional-body']
-      // It has no content, which @fastify/swagger adds to whatever has a description alone.
-      delete operation.responses[304]?.content
+      // They have no content, which @fastify/swagger adds to whatever has a description alone.
+      for (const status of [302, 304]) delete operation.responses[status]?.content
       for (const parameter of operation.parameters ?? [])
         if (parameter.in === 'header' || method === 'get') holdBack(parameter)
       addExamples(path, operation, components.schemas)
