@@ -2,13 +2,14 @@ import fp from 'fastify-plugin'
 import { ApiError, notFound } from '../errors.ts'
 import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
 
-/** Refuses what no route is for: 400 for a bad target, 404, and 405 with Allow (RFC 9110, sections 9.3.7 and 15.5.6). */
+/**
+ * Refuses what no route is for: 400 for a bad target, 404, and 405 with Allow (RFC 9110, sections 9.3.7 and 15.5.6).
+ * Registered after CORS, whose route for OPTIONS takes every path and would make each of them known.
+ */
 export default fp(
   async (app) => {
     const routes = new Map<string, { pattern: RegExp; methods: Set<string> }>()
     app.addHook('onRoute', ({ url, method }) => {
-      // That of @fastify/cors, which takes every path.
-      if (url === '*') return
       const known = routes.get(url) ?? { pattern: toPattern(url), methods: new Set() }
       for (const name of [method].flat()) known.methods.add(name)
       routes.set(url, known)

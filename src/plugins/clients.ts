@@ -7,14 +7,10 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.server.maxConnections = config.MAX_CONNECTIONS
     routeEverything(app)
+    // Between this hook and the reading of the content nothing waits, so no fault of the parser is missed.
     app.addHook('onRequest', async ({ raw }) => {
       const fault = findParserFault(raw) ?? findFault(raw)
       if (fault) throw fault
-    })
-    app.addHook('preParsing', async ({ raw }, _reply, payload) => {
-      const fault = findParserFault(raw)
-      if (fault) throw fault
-      return payload
     })
     app.addHook('onSend', async (_request, { raw }, payload) => {
       // A stream is not in memory, and waits by itself.

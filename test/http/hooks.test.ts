@@ -102,6 +102,11 @@ const table: [string, number][] = [
   [line('POST /todos', `${HEAD}Content-Type: application/json\r\nContent-Type: text/plain\r\n`), 400],
   [line('GET /todos', 'Connection: close\r\n'), 400],
   [line('GET /todos', 'Host: a\r\nHost: b\r\n'), 400],
+  [line('GET /todos', `${HEAD}${'X: y\r\n'.repeat(100)}`), 400],
+  [line('POST /todos', `${HEAD}Transfer-Encoding: gzip, chunked\r\n`), 400],
+  [`GET /todos HTTP/0.9\r\n${HEAD}\r\n`, 400],
+  // An expectation of HTTP/1.0 means nothing.
+  [`GET /nothing HTTP/1.0\r\n${HEAD}Expect: wonders\r\n\r\n`, 404],
   // What the parser refuses.
   ['GARBAGE\r\n\r\n', 400],
   [line('get /todos'), 400],
@@ -154,6 +159,7 @@ t.test('answers a broken request after those before it, and only then', async (t
   // Of a client that is gone by then, nothing is left.
   const gone = new Socket().destroy()
   app.server.emit('connect', new IncomingMessage(gone), gone)
+  for (let n = 0; n < 2; n++) app.server.emit('clientError', new Error('gone'), gone)
   const write = `POST /todos HTTP/1.1\r\nHost: localhost\r\n${bearer}Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"title":"a"}`
   t.match(parseResponses(await sendText(port, `${write}GARBAGE\r\n\r\n`)), [{ status: 201 }, { status: 400 }])
 })
