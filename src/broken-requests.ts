@@ -15,7 +15,6 @@ export function routeEverything(app: FastifyInstance): void {
   const server = app.server as Server
   server.on('request', (request, response) => void newest.set(request.socket, response))
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
-  server.on('connect', (request, socket) => respond(app, request, socket as Socket))
 }
 
 /** Answers what the HTTP parser refuses, after the responses that are still due, and closes the connection. */
@@ -40,16 +39,14 @@ export function answerBrokenRequest(
     // The content of the newest request is broken: that is its response, unless another one is on its way.
     faults.set(due.req, fault)
     if (due.req.listenerCount('error') > 0) due.req.emit('error', fault)
-    due.once('close', () => socket.destroy())
+    due.once('close', () => socket.destroySoon())
   }
 }
 
 /** Closed afterwards: nobody knows where on the connection the next request begins. */
 function respond(app: FastifyInstance, request: IncomingMessage, socket: Socket): void {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
+  // The response before it has closed the connection.
+  if (!socket.writable) return
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
@@ -93,6 +90,9 @@ export function findFault(request: IncomingMessage): ApiError | undefined {
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return fail('There must be one Host header.')
   if (headers['content-type'] !== undefined && count('content-type') > 1)
     return fail('There must be at most one Content-Type header.')
+  // RFC 9112, section 6.1.
+  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined)
+    return fail('HTTP/1.0 has no transfer codings.')
   const coding = headers['transfer-encoding'] ?? 'chunked'
   if (coding.toLowerCase() !== 'chunked') return fail('The only supported transfer coding is chunked.')
   // RFC 9110, section 10.1.1.

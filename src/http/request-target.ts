@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 
 /** No request can have these paths, because a space ends the request target. */
 export const INVALID_TARGET = '/ invalid'
-/** The server as a whole: `OPTIONS *`, or the other end of a CONNECT. */
+/** The server as a whole, in `OPTIONS *`: there is nothing to tell of it. */
 export const SERVER_TARGET = '/ server'
 
 const ABSOLUTE = /^https?:\/\/[^/?@]+/i
@@ -14,7 +14,7 @@ const FORBIDDEN = /[^!-~]|#/
  * two constants, so that its response passes through the same hooks as any other.
  */
 export function normalizeTarget({ method, url = '' }: Pick<IncomingMessage, 'method' | 'url'>): string {
-  if (method === 'CONNECT' || (method === 'OPTIONS' && url === '*')) return SERVER_TARGET
+  if (method === 'OPTIONS' && url === '*') return SERVER_TARGET
   const relative = url.startsWith('/') ? url : url.replace(ABSOLUTE, '').replace(/^(?=\?|$)/, '/')
   const isValid = relative.startsWith('/') && (url.startsWith('/') || ABSOLUTE.test(url))
   return isValid && !FORBIDDEN.test(relative) && isDecodable(relative) ? relative : INVALID_TARGET

@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
 import { ApiError, notFound } from '../errors.ts'
-import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
+import { INVALID_TARGET } from './request-target.ts'
 
 /**
- * Refuses what no route is for: 400 for a bad target, 404, and 405 with Allow (RFC 9110, sections 9.3.7 and 15.5.6).
+ * Refuses what no route is for: 400 for a bad target, 404, and 405 with Allow (RFC 9110, sections 15.5.5 and 15.5.6).
  * Registered after CORS, whose route for OPTIONS takes every path and would make each of them known.
  */
 export default fp(
@@ -22,13 +22,8 @@ export default fp(
     }
 
     app.addHook('onRequest', async (request, reply) => {
-      const { url, method } = request
+      const { url } = request
       if (url === INVALID_TARGET) throw new ApiError('invalid_request', { detail: 'The URL is not valid.' })
-      if (url === SERVER_TARGET) {
-        const headers = { allow: allow(() => true) }
-        if (method !== 'OPTIONS') throw new ApiError('method_not_allowed', { headers })
-        return reply.code(204).headers(headers).send()
-      }
       // A preflight, whose headers have been set: see headers.ts.
       if (request.corsPreflightEnabled) return reply.code(204).send()
       if (!request.is404) return

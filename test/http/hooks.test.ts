@@ -1,4 +1,3 @@
-import { IncomingMessage } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
@@ -89,7 +88,6 @@ const table: [string, number][] = [
   [line('GET http://user@localhost/health'), 400],
   [line('GET ftp://localhost/health'), 400],
   [line('OPTIONS *'), 204],
-  [line('CONNECT localhost:80'), 405],
   [
     line(
       'OPTIONS /todos',
@@ -138,9 +136,6 @@ t.test('passes every response through the hooks', async (t) => {
 })
 
 t.test('tells of the methods that there are', async (t) => {
-  const [star] = parseResponses(await sendText(port, line('OPTIONS *')))
-  t.match(star?.headers.allow, /GET/)
-  t.notOk('content-length' in Object(star?.headers))
   for (const [start, allow] of [
     ['PROPFIND /todos', 'GET, HEAD, POST, DELETE'],
     ['PUT /todos/1?x=y', 'GET, HEAD, PATCH, DELETE'],
@@ -156,10 +151,10 @@ t.test('answers a broken request after those before it, and only then', async (t
   const good = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'
   const text = await sendText(port, `${good}${good}GARBAGE\r\n\r\n`)
   t.match(parseResponses(text), [{ status: 200 }, { status: 200 }, { status: 400 }])
-  // Of a client that is gone by then, nothing is left.
   const gone = new Socket().destroy()
-  app.server.emit('connect', new IncomingMessage(gone), gone)
   for (let n = 0; n < 2; n++) app.server.emit('clientError', new Error('gone'), gone)
+  const last = good.replace('localhost', 'localhost\r\nConnection: close')
+  t.match(parseResponses(await sendText(port, `${last}GARBAGE\r\n\r\n`)), [{ status: 200 }])
   const write = `POST /todos HTTP/1.1\r\nHost: localhost\r\n${bearer}Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"title":"a"}`
   t.match(parseResponses(await sendText(port, `${write}GARBAGE\r\n\r\n`)), [{ status: 201 }, { status: 400 }])
 })
@@ -170,7 +165,7 @@ t.test('passes any request target through the hooks', async (t) => {
     maxLength: 20,
   })
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom('GET', 'OPTIONS', 'LOCK', 'CONNECT'), target, async (method, path) => {
+    fc.asyncProperty(fc.constantFrom('GET', 'OPTIONS', 'LOCK'), target, async (method, path) => {
       const [response] = parseResponses(await sendText(port, line(`${method} /${path}`)))
       t.ok(response && response.status < 500)
       if (response) await hasPassedHooks(t, response, `${method} /${path}`)
