@@ -8,18 +8,25 @@ import passwords from './credentials/passwords.ts'
 import cleanup from './database/cleanup.ts'
 import database from './database/plugin.ts'
 import health from './health/routes.ts'
+import basePath from './http/base-path.ts'
 import { answerBrokenRequest } from './http/broken-requests.ts'
+import { trustProxies } from './http/client-address.ts'
 import { schemaController } from './http/compilers.ts'
 import clients from './http/connections.ts'
+import content from './http/content.ts'
 import contract from './http/contract.ts'
 import headers from './http/headers.ts'
 import idempotency from './http/idempotency.ts'
 import metrics from './http/metrics.ts'
+import negotiation from './http/negotiation.ts'
 import overload from './http/overload.ts'
 import { handleErrors } from './http/problems.ts'
 import limits from './http/rate-limits.ts'
 import observability from './http/request-log.ts'
+import { normalizeTarget } from './http/request-target.ts'
+import routing from './http/routing.ts'
 import docs from './openapi/plugin.ts'
+import root from './root/routes.ts'
 import security from './security/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
@@ -50,7 +57,7 @@ export async function buildApp(
     logger: { level: config.LOG_LEVEL, stream: logTo },
     // One line per request is enough: see http/request-log.ts.
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: [...config.TRUST_PROXY],
+    trustProxy: trustProxies(config.TRUST_PROXY),
     // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
     genReqId: ({ headers }) => {
       const given = String(headers['x-request-id'] ?? '')
@@ -68,15 +75,17 @@ export async function buildApp(
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: config.STALL_TIMEOUT_MS,
-    // Unknown methods and broken URLs too are answered with a problem document.
-    frameworkErrors: (error, request, reply) => app.errorHandler(error, request, reply),
-    clientErrorHandler: answerBrokenRequest,
+    // Targets that the router would refuse by itself are routed too, and long parameters are left to the schemas:
+    // every response passes through the same hooks.
+    rewriteUrl: normalizeTarget,
+    routerOptions: { maxParamLength: 1_000_000 },
+    clientErrorHandler: (error, socket) => answerBrokenRequest(app, error, socket),
     schemaController,
     // They are answered like any other; see `leaving`.
     return503OnClosing: false,
   })
 
-  handleErrors(app)
+  handleErrors(app, config.BASE_PATH)
   app.decorate('leaving', false)
   app.addHook('preClose', async () => {
     app.leaving = true
@@ -87,18 +96,23 @@ export async function buildApp(
 
   await app.register(observability, { config })
   await app.register(headers, { config })
+  await app.register(basePath, { config })
+  await app.register(limits, { config })
   await app.register(clients, { config })
+  await app.register(routing)
+  await app.register(negotiation)
+  await app.register(content)
   await app.register(contract)
   await app.register(overload, { config })
-  await app.register(limits, { config })
   await app.register(database, { config })
   await app.register(cleanup)
   await app.register(authPlugin, { config, now })
   await app.register(passwords, { config })
   await app.register(metrics, { config })
   await app.register(idempotency, { config })
-  await app.register(docs)
+  await app.register(docs, { config })
 
+  await app.register(root, { config })
   await app.register(health)
   await app.register(security, { config, now })
   await app.register(auth, { config })
@@ -107,7 +121,6 @@ export async function buildApp(
   await app.register(todos, { config })
   await app.register(batch)
 
-  app.refuseOtherMethods()
   try {
     await app.ready()
     return app

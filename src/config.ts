@@ -28,7 +28,10 @@ const Environment = Type.Object({
   RATE_LIMIT_API: count(1000),
   REDIS_URL: Type.String({ default: '', pattern: '^(rediss?://.*)?$' }),
   TRUST_PROXY: Type.String({ default: '' }),
+  // Plain segments: no encoding, no `.` or `..`, no slash at the end.
+  BASE_PATH: Type.String({ default: '', pattern: '^(/(?!\\.{1,2}(/|$))[A-Za-z0-9._~-]+)*$' }),
   CORS_ORIGINS: Type.String({ default: '' }),
+  CORS_ALLOWED_HEADERS: Type.String({ default: '' }),
   SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
   ADMIN_PORT: count(0, 0, 65535),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
@@ -55,7 +58,7 @@ const Environment = Type.Object({
   SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000),
 })
 
-type Lists = 'TRUST_PROXY' | 'CORS_ORIGINS'
+type Lists = 'TRUST_PROXY' | 'CORS_ORIGINS' | 'CORS_ALLOWED_HEADERS'
 export type Config = Readonly<Omit<Static<typeof Environment>, Lists> & Record<Lists, readonly string[]>>
 
 const needs: Partial<Record<keyof Config, string>> = {
@@ -63,6 +66,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
   DATABASE_PREPARE: 'must be true or false',
   DATABASE_SHARDED: 'must be true or false',
+  BASE_PATH: 'must be a path like /api, without a slash at its end, or not set',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
   SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
@@ -82,6 +86,15 @@ function parseOrigins(list: string): string[] {
         'CORS_ORIGINS must be a comma-separated list of origins, like https://app.example.com, or *.',
       )
   return origins
+}
+
+/** Names as RFC 9110, section 5.6.2, has them; not `*`, which browsers take for a name or for all but Authorization. */
+function parseHeaderNames(list: string): string[] {
+  const names = split(list)
+  if (names.every((name) => /^[!#$%&'+.^`|~\w-]+$/.test(name))) return names
+  throw new Error(
+    'CORS_ALLOWED_HEADERS must be a comma-separated list of header names, like traceparent,tracestate.',
+  )
 }
 
 function parseProxies(list: string): string[] {
@@ -119,5 +132,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
   const TRUST_PROXY = parseProxies(config.TRUST_PROXY)
-  return Object.freeze({ ...config, TRUST_PROXY, CORS_ORIGINS: parseOrigins(config.CORS_ORIGINS) })
+  const CORS_ORIGINS = parseOrigins(config.CORS_ORIGINS)
+  const CORS_ALLOWED_HEADERS = parseHeaderNames(config.CORS_ALLOWED_HEADERS)
+  return Object.freeze({ ...config, TRUST_PROXY, CORS_ORIGINS, CORS_ALLOWED_HEADERS })
 }

@@ -24,6 +24,12 @@ t.test('takes a list of origins', async (t) => {
   t.same(loadConfig({ ...minimal, CORS_ORIGINS: '*' }).CORS_ORIGINS, ['*'])
 })
 
+t.test('takes a list of header names', async (t) => {
+  const CORS_ALLOWED_HEADERS = 'traceparent, X-B3-TraceId,,'
+  const config = loadConfig({ ...minimal, CORS_ALLOWED_HEADERS })
+  t.same(config.CORS_ALLOWED_HEADERS, ['traceparent', 'X-B3-TraceId'])
+})
+
 t.test('takes a list of proxies', async (t) => {
   const { TRUST_PROXY } = loadConfig({ ...minimal, TRUST_PROXY: '10.0.0.0/8, 192.0.2.1,2001:db8::/32' })
   t.same(TRUST_PROXY, ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32'])
@@ -48,6 +54,15 @@ t.test('ends with one sentence that names the variable and not its value', async
     [{ LOG_LEVEL: 'secret' }, /^LOG_LEVEL must be one of/],
     [{ CORS_ORIGINS: 'app.example.com' }, /^CORS_ORIGINS must be a comma-separated list of origins/],
     [{ CORS_ORIGINS: 'https://app.example.com/' }, /^CORS_ORIGINS must be/],
+    ...['api', '/', '/api/', '//api', '/a//b', '/a b', '/%61', '/a?b', '/..', '/a/./b', 'https://x/api'].map(
+      (BASE_PATH): [Record<string, string>, RegExp] => [
+        { BASE_PATH },
+        /^BASE_PATH must be a path like \/api/,
+      ],
+    ),
+    [{ CORS_ALLOWED_HEADERS: 'trace parent' }, /^CORS_ALLOWED_HEADERS must be a comma-separated list/],
+    [{ CORS_ALLOWED_HEADERS: 'x-b3-*' }, /^CORS_ALLOWED_HEADERS must be/],
+    [{ CORS_ALLOWED_HEADERS: 'a\r\nb: c' }, /^CORS_ALLOWED_HEADERS must be/],
     [{ SECURITY_CONTACT: 'security@example.com' }, /^SECURITY_CONTACT must be a mailto: or https:/],
     [{ SECURITY_CONTACT: 'mailto:a\nContact: b' }, /^SECURITY_CONTACT must be/],
     [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY must be a comma-separated list/],

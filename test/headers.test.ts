@@ -96,6 +96,12 @@ t.test('lets pages of the configured origins use the API', async (t) => {
   for (const name of ['ETag', 'Link', 'Location', 'RateLimit', 'Retry-After', 'Idempotent-Replayed'])
     t.match(read.headers['access-control-expose-headers'], name)
   t.equal((await open.inject({ method: 'PUT', url: '/todos' })).statusCode, 405)
+  const traced = await createApp(t, database, {
+    CORS_ORIGINS: origin,
+    CORS_ALLOWED_HEADERS: 'traceparent, baggage',
+  })
+  const { headers } = await traced.inject({ method: 'OPTIONS', url: '/todos', headers: { origin } })
+  t.match(headers['access-control-allow-headers'], /^Authorization, .*, X-Request-Id, traceparent, baggage$/)
   const any = await createApp(t, database, { CORS_ORIGINS: '*' })
   t.equal(
     (await any.inject({ url: '/health', headers: { origin } })).headers['access-control-allow-origin'],

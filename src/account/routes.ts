@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
+import { unknownContent } from '../http/content.ts'
 import { found, loginRequired, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { Todo } from '../todos/schema.ts'
@@ -115,6 +116,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const user = found(await request.withUser(getMe))
       reply.type('application/json; charset=utf-8')
+      if (request.method === 'HEAD') return reply.send(unknownContent())
       return reply.send(
         Readable.from(
           writeExport(user, (run) => request.withUser(run)),

@@ -14,7 +14,9 @@ export const AccountPatch = Type.Object(
 )
 export type AccountPatch = Static<typeof AccountPatch>
 
-const ip = Type.String({ maxLength: 45, examples: ['192.0.2.1'] })
+const ip = Nullable(Type.String({ maxLength: 45, examples: ['192.0.2.1'] }), {
+  description: 'Null when the proxy in front does not name the client.',
+})
 const user_agent = Nullable(Type.String({ maxLength: 512, examples: ['curl/8.14.1'] }))
 
 export const Session = Type.Object(

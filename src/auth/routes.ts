@@ -143,11 +143,11 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     '/logout',
     {
       config: { scope: 'any' },
-      // A body is not needed.
       preValidation: async (request) => {
-        request.body ??= {}
+        if (request.body === undefined) request.body = {}
       },
       schema: {
+        'x-optional-body': true,
         operationId: 'logout',
         tags,
         summary: 'End the session, or every session',

@@ -6,6 +6,7 @@ import fp from 'fastify-plugin'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
 import type { Credential } from '../database/database.ts'
+import { clientAddress } from '../http/client-address.ts'
 import { insufficientScope, unauthorized } from '../http/errors.ts'
 import { type Client, Id, type Scope } from '../http/schemas.ts'
 import { looksLike, parseToken } from './opaque-tokens.ts'
@@ -133,7 +134,7 @@ export default fp<{ config: Config; now: () => number }>(
     app.decorateRequest('client', {
       getter() {
         const user_agent = this.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null
-        return { ip: this.ip, user_agent }
+        return { ip: clientAddress(this as FastifyRequest), user_agent }
       },
     })
     app.addHook('onRoute', (route) => {

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { invalidParameter } from './errors.ts'
 
-const LIST = /^(?:\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"\s*(?:,|$))+$/
+/** Empty elements count for nothing (RFC 9110, section 5.6.1.2). */
+const LIST = /^[ \t,]*(?:(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))+$/
 
 /** The strong entity tag of a version (RFC 9110, section 8.8.3). */
 export const toEntityTag = (version: number): string => `"${version}"`
@@ -9,7 +10,7 @@ export const toEntityTag = (version: number): string => `"${version}"`
 function parse(name: string, header: string | undefined): string[] {
   if (header === undefined) return []
   if (!LIST.test(header)) throw invalidParameter(name, 'format', 'is not a list of entity tags')
-  return header.split(',').map((tag) => tag.trim())
+  return header.match(/(?:W\/)?"[^"]*"/g) ?? []
 }
 
 /** What a conditional write asks of the version it is for; null is any version. */
@@ -32,6 +33,13 @@ export function toPrecondition(headers: IncomingHttpHeaders): Precondition {
     ? { allowed: null, refused }
     : { allowed: toVersions(parse('If-Match', match)), refused }
 }
+
+/**
+ * Whether If-Match (RFC 9110, section 13.1.1) is absent or names this tag, compared strongly.
+ * @throws {ApiError} invalid_request (400) when it is not a list of entity tags
+ */
+export const matchesAny = (header: string | undefined, tag: string): boolean =>
+  header === undefined || header === '*' || parse('If-Match', header).includes(tag)
 
 /**
  * Whether If-None-Match (RFC 9110, section 13.1.2) names none of this tag, compared weakly.

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { Problem, Scope } from './schemas.ts'
 
 const problems = {
@@ -30,6 +31,8 @@ export type ProblemCode = keyof typeof problems
 export const problemCodes = Object.keys(problems) as ProblemCode[]
 
 interface ProblemExtras {
+  /** Instead of the status of the code, for faults of HTTP itself. */
+  status?: number
   detail?: string
   errors?: Problem['errors']
   headers?: Record<string, string>
@@ -42,9 +45,10 @@ export class ApiError extends Error {
   declare readonly extras: ProblemExtras
 
   constructor(code: ProblemCode, extras: ProblemExtras = {}) {
-    super(problems[code][1])
+    const [status, title] = problems[code]
+    super(extras.status === undefined || extras.status === status ? title : STATUS_CODES[extras.status])
     this.code = code
-    this.statusCode = problems[code][0]
+    this.statusCode = extras.status ?? status
     this.extras = extras
   }
 }

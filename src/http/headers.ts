@@ -1,9 +1,8 @@
-import accepts from '@fastify/accepts'
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { ApiError } from './errors.ts'
+import { isPage } from './negotiation.ts'
 
 /** What a browser's script may read beyond the headers that it always may. */
 const exposed = [
@@ -26,10 +25,8 @@ const allowed = [
   'X-Request-Id',
 ]
 const DAY = 86_400
-/** The explorer, and what has a well-known place. */
-const PAGES = /^\/(docs|\.well-known\/)/
 
-/** Headers of every answer: the request's id, security, no caching of what is personal, CORS; and 406. */
+/** Headers of every answer: the request's id, security, no caching of what is personal, CORS. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.addHook('onRequest', async (request, reply) => {
@@ -47,20 +44,15 @@ export default fp<{ config: Config }>(
       await app.register(cors, {
         origin: config.CORS_ORIGINS.includes('*') ? '*' : [...config.CORS_ORIGINS],
         methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-        allowedHeaders: allowed,
+        allowedHeaders: [...allowed, ...config.CORS_ALLOWED_HEADERS],
         exposedHeaders: exposed,
         maxAge: DAY,
         strictPreflight: false,
+        // Answered in http/routing.ts, once it has been counted.
+        preflightContinue: true,
       })
-    await app.register(accepts)
-
     app.addHook('onRequest', async (request, reply) => {
-      // These are public, and not JSON.
-      if (PAGES.test(request.url)) return
-      reply.header('cache-control', 'no-store')
-      // RFC 9110, section 12.5.1. An error is answered as a problem document whatever is accepted.
-      if (!request.accepts().type(['application/json', 'application/problem+json']))
-        throw new ApiError('not_acceptable')
+      if (!isPage(request)) reply.header('cache-control', 'no-store')
     })
   },
   { name: 'headers' },

@@ -3,6 +3,7 @@ import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { DatabaseError } from 'pg'
 import { fromDatabase } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
+import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
 import type { Problem } from './schemas.ts'
 
 const frameworkErrors: Record<string, ProblemCode> = {
@@ -62,22 +63,31 @@ export function toProblem(error: ApiError, request: { url: string; id: string })
   }
 }
 
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  basePath: string,
+): FastifyReply {
   const known = toApiError(error)
-  // RFC 5789, section 2.2.
-  if (known.code === 'unsupported_media_type' && request.method === 'PATCH')
-    reply.header('accept-patch', 'application/merge-patch+json, application/json')
   request.problem = known.code
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   return reply
     .code(known.statusCode)
     .headers(known.extras.headers ?? {})
+    .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(JSON.stringify(toProblem(known, request)))
+    .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id })))
 }
 
-/** Answers every error, and every path and method that does not exist, with a problem document. */
-export function handleErrors(app: FastifyInstance): void {
-  app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request, reply) => sendProblem(notFound(), request, reply))
+/** The target as it was sent where no path could be read from it; empty when nothing could be read. */
+function toInstance({ url, originalUrl }: FastifyRequest, basePath: string): string {
+  if (url !== INVALID_TARGET && url !== SERVER_TARGET) return basePath + url
+  return originalUrl === INVALID_TARGET ? '' : originalUrl
+}
+
+/** Answers every error, and a file that does not exist, with a problem document; for other paths see http/routing.ts. */
+export function handleErrors(app: FastifyInstance, basePath = ''): void {
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, basePath))
+  app.setNotFoundHandler((request, reply) => sendProblem(notFound(), request, reply, basePath))
 }

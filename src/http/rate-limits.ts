@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
+import { clientKey } from './client-address.ts'
 import { ApiError } from './errors.ts'
 
 declare module 'fastify' {
@@ -30,7 +31,7 @@ export default fp<{ config: Config }>(
     const redis = config.REDIS_URL && (await connectRedis(config.REDIS_URL, app))
     // A lost Redis lets requests pass.
     const store = redis ? { redis, nameSpace: 'todo-api:', skipOnError: true } : { cache: CLIENTS }
-    await app.register(rateLimit, { global: false, ipv6Subnet: 64, ...store })
+    await app.register(rateLimit, { global: false, ...store })
 
     function limiter(name: string, quota: number, key: (request: FastifyRequest) => string) {
       // In Redis all limits share one space of keys, where an email is nobody's business.
@@ -47,17 +48,16 @@ export default fp<{ config: Config }>(
       }
     }
 
-    const address = (request: FastifyRequest) => normalizeIP(request.ip, 64)
     const limiters = {
-      api: limiter('api', config.RATE_LIMIT_API, address),
-      register: limiter('register', config.RATE_LIMIT_REGISTER, address),
-      login: limiter('login', config.RATE_LIMIT_LOGIN, address),
+      api: limiter('api', config.RATE_LIMIT_API, clientKey),
+      register: limiter('register', config.RATE_LIMIT_REGISTER, clientKey),
+      login: limiter('login', config.RATE_LIMIT_LOGIN, clientKey),
       none: async () => {},
     }
     // Whoever is logged in and gives a password again is told by the token.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
       const { email } = request.body as { email: string }
-      return `${address(request)} ${request.credential?.user_id ?? email.toLowerCase()}`
+      return `${clientKey(request)} ${request.credential?.user_id ?? email.toLowerCase()}`
     })
 
     app.addHook('onRequest', (request, reply) =>

@@ -10,7 +10,8 @@ export type Scope = (typeof scopes)[number]
 
 /** Where a request comes from, as sessions and events keep it. */
 export interface Client {
-  ip: string
+  /** Null when it is not known: see http/client-address.ts. */
+  ip: string | null
   user_agent: string | null
 }
 

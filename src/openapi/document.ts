@@ -13,7 +13,8 @@ interface Parameter {
 interface Operation {
   security?: unknown
   parameters?: Parameter[]
-  requestBody?: Body
+  requestBody?: Body & { required?: boolean }
+  'x-optional-body'?: true
   responses: Record<string, Response>
 }
 interface Schema {
@@ -35,6 +36,9 @@ const headers = {
   RateLimit: header('What is left of each limit (draft-ietf-httpapi-ratelimit-headers).', '"api";r=999;t=60'),
   'RateLimit-Policy': header('The limits: quota and window in seconds.', '"api";q=1000;w=60'),
   'Retry-After': header('Seconds after which to come back.', '42', 10),
+  Accept: header('The media types that are supported (RFC 9110, section 15.5.16).', 'application/json'),
+  'Accept-Patch': header('The same for PATCH (RFC 5789, section 3.1).', 'application/merge-patch+json'),
+  'Accept-Encoding': header('The content codings that are supported.', 'identity'),
   'WWW-Authenticate': header('The challenge (RFC 6750, section 3).', 'Bearer realm="todo"'),
 }
 const everywhere = ['X-Request-Id', 'RateLimit', 'RateLimit-Policy'] as const
@@ -42,6 +46,7 @@ const sometimes: Record<string, readonly (keyof typeof headers)[]> = {
   401: ['WWW-Authenticate'],
   403: ['WWW-Authenticate'],
   409: ['Retry-After'],
+  415: ['Accept', 'Accept-Patch', 'Accept-Encoding'],
   429: ['Retry-After'],
   503: ['Retry-After'],
 }
@@ -53,6 +58,10 @@ export function completeDocument<T extends object>(document: T): T {
   for (const [path, operations] of Object.entries(paths))
     for (const [method, operation] of Object.entries(operations)) {
       operation.security ??= []
+      if (operation.requestBody) operation.requestBody.required = !operation['x-optional-body']
+      delete operation['x-optional-body']
+      // They have no content, which @fastify/swagger adds to whatever has a description alone.
+      for (const status of [302, 304]) delete operation.responses[status]?.content
       for (const parameter of operation.parameters ?? [])
         if (parameter.in === 'header' || method === 'get') holdBack(parameter)
       addExamples(path, operation, components.schemas)

@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { about } from '../about.ts'
+import type { Config } from '../config.ts'
 import { completeDocument } from './document.ts'
 
 const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
@@ -15,8 +16,8 @@ const asset = (filename: string) => ({
 })
 
 /** The OpenAPI document, generated from the routes' schemas, and the explorer at /docs. */
-export default fp(
-  async (app) => {
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
@@ -29,7 +30,7 @@ export default fp(
         },
         servers: [
           Object.assign(
-            { url: '/', description: 'This service, local or production' },
+            { url: config.BASE_PATH || '/', description: 'This service, local or production' },
             { 'x-internal': false },
           ),
         ],
@@ -60,6 +61,7 @@ export default fp(
     })
     await app.register(swaggerUi, {
       routePrefix: '/docs',
+      indexPrefix: config.BASE_PATH,
       staticCSP:
         "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
       theme: { title: 'TODO API', css: [asset('explorer.css')], js: [asset('login.js')] },

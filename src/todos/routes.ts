@@ -6,11 +6,13 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
 import {
   ANY_VERSION,
+  matchesAny,
   matchesNone,
   type Precondition,
   toEntityTag,
   toPrecondition,
 } from '../http/conditional.ts'
+import { unknownContent } from '../http/content.ts'
 import { ApiError, found, notFound } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
 import { createCursors } from './cursor.ts'
@@ -104,7 +106,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         tags,
         summary: 'Show a todo',
         description: 'With `If-None-Match` it is sent only when it has changed.',
-        headers: Type.Object({ 'if-none-match': Headers.ifNoneMatch }),
+        headers: Type.Object(conditional),
         params: TodoParams,
         response: {
           200: tagged('The todo.'),
@@ -112,16 +114,19 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
             description: 'It is still the one named by If-None-Match.',
             headers: { etag: Headers.etag },
           },
-          ...problems(400, ...TOKEN, 404),
+          ...problems(400, ...TOKEN, 404, 412),
         },
       },
     },
     async (request, reply) => {
-      const todo = found(await request.withUser((tx) => getTodo(tx, request.params.id)))
+      const { headers, method, params } = request
+      const todo = found(await request.withUser((tx) => getTodo(tx, params.id)))
       const etag = toEntityTag(todo.version)
-      const changed = matchesNone(request.headers['if-none-match'], etag)
+      if (!matchesAny(headers['if-match'], etag)) throw new ApiError('precondition_failed')
+      const isModified = matchesNone(headers['if-none-match'], etag)
       reply.header('etag', etag)
-      return changed ? reply.send(todo) : reply.code(304).send()
+      if (isModified) return reply.send(todo)
+      return reply.code(304).send(method === 'HEAD' ? unknownContent() : undefined)
     },
   )
 

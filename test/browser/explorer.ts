@@ -26,7 +26,8 @@ export async function startBrowser(t: Test, app: FastifyInstance) {
 
   /** Opens the explorer in a window that shares nothing with the others. */
   return async (t: Test, { path = '/docs', ...options }: BrowserContextOptions & { path?: string } = {}) => {
-    const context = await browser.newContext({ baseURL: app.listeningOrigin, ...options })
+    const { baseURL = app.listeningOrigin } = options
+    const context = await browser.newContext({ ...options, baseURL })
     t.teardown(() => context.close())
     const page = await context.newPage()
     page.setDefaultTimeout(15_000)
@@ -37,8 +38,7 @@ export async function startBrowser(t: Test, app: FastifyInstance) {
     page.on('pageerror', (error) => complaints.push(error.message))
     context.on('request', (request) => {
       const url = request.url()
-      if (!url.startsWith(`${app.listeningOrigin}/`) && !url.startsWith('data:'))
-        complaints.push(`asked for ${url}`)
+      if (!url.startsWith(`${baseURL}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`)
     })
     await page.goto(path)
     await page.locator('.opblock').first().waitFor()

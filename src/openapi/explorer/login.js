@@ -1,5 +1,8 @@
 // @ts-nocheck: Swagger UI brings no types.
 
+// The path that a proxy may have put in front is known from where this script is: …/docs/static/theme/login.js.
+const loginUrl = new URL('../../../login', document.currentScript.src)
+
 /**
  * A plugin for Swagger UI, which runs in the browser: its dialog Authorize takes email and password as well as
  * a token. They are sent to POST /login, and only the access token that it answers is kept.
@@ -71,7 +74,7 @@ const login = ({ React: { createElement: element } }) => ({
 
 /** @throws {Error} with what the problem document says */
 async function requestToken(credentials) {
-  const answer = await fetch('/login', {
+  const answer = await fetch(loginUrl, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(credentials),
