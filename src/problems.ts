@@ -53,7 +53,8 @@ function fromValidation(context: string, validation: FastifySchemaValidationErro
     return {
       ...(context === 'body' ? { pointer: path } : { parameter: path.slice(1) }),
       code: keyword,
-      message: messages[keyword] ?? String(params.format === 'password' ? 'must be 8 to 72 bytes' : message),
+      message:
+        messages[keyword] ?? String(params.format === 'password' ? 'must be 8 to 128 characters' : message),
     }
   })
   return new ApiError('invalid_request', { detail: `The ${context} is not valid: see errors.`, errors })

@@ -58,11 +58,13 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { email, new_password, current_password } = request.body
-      const { salt } = found(await request.withUser(getPasswordSalt))
+      const current = found(await request.withUser(getPasswordSalt))
       const change = {
         email,
-        currentHash: await app.passwords.hashToCompare(current_password, salt),
-        newHash: new_password && (await app.passwords.hashNew(new_password, '/new_password')),
+        currentHashes: await app.passwords.hashToCompare(current_password, current.salt),
+        newHash:
+          new_password &&
+          (await app.passwords.hashNew(new_password, email ?? current.email, '/new_password')),
         eventIds: [uuidv7(), uuidv7()],
       }
       const [user] = await request.withUser((tx) => changeAccount(tx, change, request.client))

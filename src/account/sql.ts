@@ -8,23 +8,23 @@ import type { Event, Session } from './schema.ts'
 /** The user who is asking: the policy leaves this one row. */
 export const getMe = (tx: Tx) => tx<User>`select id, email, created_at from users`
 
-/** The bcrypt version, cost and salt of the user who is asking. */
+/** The bcrypt version, cost and salt of the user who is asking, and their email. */
 export const getPasswordSalt = (tx: Tx) =>
-  tx<{ salt: string }>`select app.password_salt(email) as salt from users`
+  tx<{ salt: string; email: string }>`select app.password_salt(email) as salt, email from users`
 
 interface AccountChange {
   email: string | undefined
   /** Of the password that the user must know. */
-  currentHash: string
+  currentHashes: string[]
   newHash: string | undefined
   /** Of the events that the two changes are. */
   eventIds: string[]
 }
 
-/** Changes email, password or both. No row when the hash is not that of the current password. */
+/** Changes email, password or both. No row when none of the hashes is that of the current password. */
 export const changeAccount = (tx: Tx, change: AccountChange, { ip, user_agent }: Client) => tx<User>`
   select id, email, created_at
-  from app.change_account(${change.currentHash}, ${change.email ?? null}, ${change.newHash ?? null},
+  from app.change_account(${change.currentHashes}, ${change.email ?? null}, ${change.newHash ?? null},
                           ${change.eventIds}, ${ip}, ${user_agent})`
 
 /** Deletes the user, and with the row all that refers to it. No row when the login is not recent. */

@@ -52,7 +52,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     async (request, reply) => {
       const { email, password } = request.body
       // Before a connection is taken: none is held while a hash is computed.
-      const hash = await app.passwords.hashNew(password, '/password')
+      const hash = await app.passwords.hashNew(password, email, '/password')
       const user = await app.database.withoutUser((tx) => registerUser(tx, uuidv7(), email, hash))
       return reply.code(201).send(found(user))
     },
@@ -75,7 +75,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     async (request) => {
       const { email, password } = request.body
       const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email))
-      const hash = await app.passwords.hashToCompare(password, known?.salt)
+      const hashes = await app.passwords.hashToCompare(password, known?.salt)
       const refresh = createSecret('refresh')
       const session = {
         id: uuidv7(),
@@ -85,14 +85,14 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         eventId: uuidv7(),
       }
       const [opened] = await app.database.withoutUser((tx) =>
-        openSession(tx, email, hash, session, request.client),
+        openSession(tx, email, hashes, session, request.client),
       )
       const user_id = opened?.user_id
       if (!user_id) throw unauthorized('invalid_credentials')
-      const newHash = await app.passwords.rehash(password, hash)
-      if (newHash) {
+      const replacement = await app.passwords.rehash(password, hashes)
+      if (replacement) {
         const credential = { user_id, session_id: session.id }
-        await app.database.withUser(credential, 'read write', (tx) => replaceHash(tx, hash, newHash))
+        await app.database.withUser(credential, 'read write', (tx) => replaceHash(tx, replacement))
       }
       return toTokens(user_id, session.id, scopes, refresh.tokenFor(user_id))
     },

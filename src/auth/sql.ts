@@ -21,21 +21,21 @@ interface NewSession {
   eventId: string
 }
 
-/** Opens a session when the hash is the user's, and answers the user; null when email or password is wrong. */
+/** Opens a session when one of the hashes is the user's, and answers the user; null when email or password is wrong. */
 export const openSession = (
   tx: Tx,
   email: string,
-  passwordHash: string,
+  passwordHashes: string[],
   session: NewSession,
   { ip, user_agent }: Client,
 ) =>
   tx<{ user_id: string | null }>`
-    select app.login(${email}, ${passwordHash}, ${session.id}, ${session.seconds}, ${session.scopes},
+    select app.login(${email}, ${passwordHashes}, ${session.id}, ${session.seconds}, ${session.scopes},
                      ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent}) as user_id`
 
-/** Replaces the password hash of the user who is asking. */
-export const replaceHash = (tx: Tx, oldHash: string, newHash: string) =>
-  tx`select app.rehash(${oldHash}, ${newHash})`
+/** Replaces the password hash of the user who is asking, when it is one of the outdated ones. */
+export const replaceHash = (tx: Tx, { outdated, hash }: { outdated: string[]; hash: string }) =>
+  tx`select app.rehash(${outdated}, ${hash})`
 
 interface Refresh {
   user_id: string

@@ -1,6 +1,6 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
-import { isPassword } from './passwords.ts'
+import { isNewPassword } from '../password-text.ts'
 
 const ajv = AjvCompiler()
 const serializer = SerializerSelector()
@@ -25,7 +25,7 @@ export const schemaController = {
             validateSchema: false,
             meta: false,
           },
-          onCreate: (instance) => instance.addFormat('password', isPassword),
+          onCreate: (instance) => instance.addFormat('password', isNewPassword),
         })
       const body = build(false)
       const text = build(true)
