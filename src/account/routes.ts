@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
+import { foldEmail } from '../email.ts'
 import { found, loginRequired, unauthorized } from '../errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../schema.ts'
 import { Todo } from '../todos/schema.ts'
@@ -61,6 +62,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       const current = found(await request.withUser(getPasswordSalt))
       const change = {
         email,
+        emailFolded: email && foldEmail(email),
         currentHashes: await app.passwords.hashToCompare(current_password, current.salt),
         newHash:
           new_password &&

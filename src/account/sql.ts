@@ -10,10 +10,11 @@ export const getMe = (tx: Tx) => tx<User>`select id, email, created_at from user
 
 /** The bcrypt version, cost and salt of the user who is asking, and their email. */
 export const getPasswordSalt = (tx: Tx) =>
-  tx<{ salt: string; email: string }>`select app.password_salt(email) as salt, email from users`
+  tx<{ salt: string; email: string }>`select app.password_salt(email_folded) as salt, email from users`
 
 interface AccountChange {
   email: string | undefined
+  emailFolded: string | undefined
   /** Of the password that the user must know. */
   currentHashes: string[]
   newHash: string | undefined
@@ -24,7 +25,7 @@ interface AccountChange {
 /** Changes email, password or both. No row when none of the hashes is that of the current password. */
 export const changeAccount = (tx: Tx, change: AccountChange, { ip, user_agent }: Client) => tx<User>`
   select id, email, created_at
-  from app.change_account(${change.currentHashes}, ${change.email ?? null}, ${change.newHash ?? null},
+  from app.change_account(${change.currentHashes}, ${change.email ?? null}, ${change.emailFolded ?? null}, ${change.newHash ?? null},
                           ${change.eventIds}, ${ip}, ${user_agent})`
 
 /** Deletes the user, and with the row all that refers to it. No row when the login is not recent. */

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
+import { foldEmail } from '../email.ts'
 import { found, unauthorized } from '../errors.ts'
 import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../schema.ts'
 import { createSecret, deriveSuccessor, parseSecret } from '../secrets.ts'
@@ -53,7 +54,9 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       const { email, password } = request.body
       // Before a connection is taken: none is held while a hash is computed.
       const hash = await app.passwords.hashNew(password, email, '/password')
-      const user = await app.database.withoutUser((tx) => registerUser(tx, uuidv7(), email, hash))
+      const user = await app.database.withoutUser((tx) =>
+        registerUser(tx, uuidv7(), email, foldEmail(email), hash),
+      )
       return reply.code(201).send(found(user))
     },
   )
@@ -73,7 +76,8 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       },
     },
     async (request) => {
-      const { email, password } = request.body
+      const { password } = request.body
+      const email = foldEmail(request.body.email)
       const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email))
       const hashes = await app.passwords.hashToCompare(password, known?.salt)
       const refresh = createSecret('refresh')

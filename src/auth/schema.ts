@@ -2,10 +2,11 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Id, Timestamp } from '../schema.ts'
 
 export const Email = Type.String({
-  format: 'email',
+  format: 'idn-email',
   minLength: 3,
   maxLength: 254,
-  description: 'Compared without regard to case.',
+  description:
+    'Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.',
   examples: ['ada@example.com'],
 })
 

@@ -3,12 +3,12 @@ import type { Tx } from '../tx.ts'
 import type { User } from './schema.ts'
 
 /** Adds a user; a taken email violates users_email_key. */
-export const registerUser = (tx: Tx, id: string, email: string, passwordHash: string) =>
-  tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${passwordHash})`
+export const registerUser = (tx: Tx, id: string, email: string, emailFolded: string, passwordHash: string) =>
+  tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${emailFolded}, ${passwordHash})`
 
 /** The bcrypt version, cost and salt of the user with this email; null when there is none. */
-export const findPasswordSalt = (tx: Tx, email: string) =>
-  tx<{ salt: string | null }>`select app.password_salt(${email}) as salt`
+export const findPasswordSalt = (tx: Tx, emailFolded: string) =>
+  tx<{ salt: string | null }>`select app.password_salt(${emailFolded}) as salt`
 
 interface NewSession {
   id: string
@@ -24,13 +24,13 @@ interface NewSession {
 /** Opens a session when one of the hashes is the user's, and answers the user; null when email or password is wrong. */
 export const openSession = (
   tx: Tx,
-  email: string,
+  emailFolded: string,
   passwordHashes: string[],
   session: NewSession,
   { ip, user_agent }: Client,
 ) =>
   tx<{ user_id: string | null }>`
-    select app.login(${email}, ${passwordHashes}, ${session.id}, ${session.seconds}, ${session.scopes},
+    select app.login(${emailFolded}, ${passwordHashes}, ${session.id}, ${session.seconds}, ${session.scopes},
                      ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent}) as user_id`
 
 /** Replaces the password hash of the user who is asking, when it is one of the outdated ones. */

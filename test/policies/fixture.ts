@@ -31,7 +31,8 @@ export const password = `$2b$04$${'a'.repeat(53)}`
 const hour = "interval '1 hour'"
 /** The rows, in this order. */
 const rows = `
-insert into users (id, email) values (:ada, 'ada@example.com'), (:bob, 'bob@example.com'), (:gone, 'gone@example.com');
+insert into users (id, email, email_folded) values (:ada, 'ada@example.com', 'ada@example.com'),
+  (:bob, 'bob@example.com', 'bob@example.com'), (:gone, 'gone@example.com', 'gone@example.com');
 insert into identity.credentials values (:ada, :password), (:bob, :password), (:gone, :password);
 insert into identity.sessions (user_id, id, scopes, created_at, last_used_at, expires_at) values
   (:ada, :used, '{todos:read,todos:write,account}', now(), now() - ${hour}, now() + ${hour}),

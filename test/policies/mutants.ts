@@ -125,7 +125,7 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['password_salt', 'WHERE (', 'WHERE (true OR '],
   ['login', 'c.password_hash = any (login_password_hashes)', 'true'],
   ['login', 'if not known.matches then return null; end if;'],
-  ['login', 'where lower(u.email collate "C") = lower(login_email collate "C")'],
+  ['login', 'where u.email_folded = login_email_folded'],
   ['rehash', '(credentials.user_id = app.user_id())', 'true'],
   ['rehash', '(credentials.password_hash = ANY (rehash.old_password_hashes))', 'true'],
   [
