@@ -7,6 +7,7 @@ import {
   invalidMember,
   notFound,
   type ProblemCode,
+  unauthorized,
   unavailable,
 } from './errors.ts'
 import type { Problem } from './schema.ts'
@@ -14,6 +15,8 @@ import type { Problem } from './schema.ts'
 /** The database's constraints that a client can violate, and what it is then told. */
 const constraints: Record<string, () => ApiError> = {
   users_email_key: () => new ApiError('email_taken'),
+  // Revoked between its authentication and the insert.
+  access_tokens_maker_fkey: () => unauthorized('revoked_token'),
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
 }
 

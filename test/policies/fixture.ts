@@ -13,7 +13,7 @@ export const ids = {
   own: uuid(11),
   other: uuid(12),
   old: uuid(13),
-  /** A token of hers that expired an hour ago. */
+  /** A token of hers that expired an hour ago; the old one made it. */
   expired: uuid(14),
   new: uuid(20),
 }
@@ -46,12 +46,12 @@ insert into identity.refresh_tokens (user_id, hash, session_id, expires_at, spen
   (:ada, :#old, :own, now() - ${hour}, null, null),
   (:ada, :#expired, :old, now() + ${hour}, null, null),
   (:bob, :#other, :other, now() + ${hour}, null, null);
-insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at, expires_at) values
-  (:ada, :used, 'used', :#used, '{account}', now(), null),
-  (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}),
-  (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days'),
-  (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}),
-  (:bob, :other, 'other', :#other, '{todos:write}', now(), null);
+insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at, expires_at, maker_id) values
+  (:ada, :used, 'used', :#used, '{account}', now(), null, null),
+  (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}, null),
+  (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days', null),
+  (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}, :old),
+  (:bob, :other, 'other', :#other, '{todos:write}', now(), null, null);
 insert into identity.events (user_id, id, kind, created_at) values
   (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now());
 insert into todos (user_id, id, title, notes) values (:ada, :own, 'common hers', null), (:bob, :other, 'common his', null);

@@ -74,6 +74,18 @@ async function mutateTables(sql: postgres.Sql): Promise<Mutant[]> {
   })
 }
 
+/** What bounds a token by the personal token that makes it. */
+const bounds: Mutant[] = [
+  'drop constraint access_tokens_maker_fkey',
+  'drop constraint access_tokens_expires_with_maker',
+  'alter maker_id drop default',
+  'alter maker_expires_at drop default',
+].map((change) => ({
+  name: `identity.access_tokens: ${change}`,
+  table: 'identity.access_tokens',
+  apply: `alter table identity.access_tokens ${change}`,
+}))
+
 /** Those grants of a privilege on a table that the role holds already change nothing. */
 const isHeld = async (sql: postgres.Sql, { apply }: Mutant): Promise<boolean> => {
   const [, privilege, table, role] = /^grant (\w+) on (\S+) to (\w+)$/.exec(apply) ?? []
@@ -166,6 +178,8 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
   ['schema_version', 'max(', 'min('],
   ['login_age', 'sessions.id = app.credential_id()', 'true'],
+  ['maker_id', 'access_tokens.id = app.credential_id()', 'access_tokens.id <> app.credential_id()'],
+  ['maker_expires_at', 'access_tokens.id = app.credential_id()', 'access_tokens.id <> app.credential_id()'],
 ]
 
 async function mutateFunctions(sql: postgres.Sql): Promise<Mutant[]> {
@@ -195,6 +209,7 @@ export async function listMutants(sql: postgres.Sql, owner: string, login: strin
   return [
     ...(await mutatePolicies(sql)),
     ...tables.filter((_, index) => !held[index]),
+    ...bounds,
     ...roles(owner, login),
     ...(await mutateFunctions(sql)),
   ]

@@ -27,7 +27,7 @@ const actors: Record<string, Actor> = {
   owner: { via: 'owner', as: [set(':ada', ':used', every)] },
 }
 export const actorNames = Object.keys(actors)
-const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502' }
+const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502', c: '23514' }
 
 const read = (name: string) =>
   readFileSync(new URL(name, import.meta.url), 'utf8')
