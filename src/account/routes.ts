@@ -163,7 +163,8 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listEvents',
         tags,
         summary: 'List what happened to the account, newest first',
-        description: 'Logins, failed ones too, changes of email and password, and what was done to tokens.',
+        description:
+          'Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens.',
         querystring: PageQuery,
         response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
       },

@@ -46,7 +46,7 @@ export const endSession = (tx: Tx, id: string) => tx<{ id: string }>`
 
 /** Newest first, and one more than asked for. */
 export const listEvents = (tx: Tx, { limit, offset }: PageQuery) => tx<Event>`
-  select id, kind, subject_id, host(ip) as ip, user_agent, created_at
+  select id, kind, count, subject_id, host(ip) as ip, user_agent, created_at
   from identity.events
   order by id desc
   limit ${limit + 1} offset ${offset}`
@@ -68,7 +68,7 @@ export const exportTokens = (tx: Tx, after: string, limit: number) => tx<AccessT
   limit ${limit}`
 
 export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
-  select id, kind, subject_id, host(ip) as ip, user_agent, created_at
+  select id, kind, count, subject_id, host(ip) as ip, user_agent, created_at
   from identity.events
   where id > ${after}
   order by id

@@ -15,6 +15,9 @@ export const ids = {
   old: uuid(13),
   /** A token of hers that expired an hour ago; the old one made it. */
   expired: uuid(14),
+  /** Events of hers: a failed login just now, and one two hours ago. */
+  failed: uuid(15),
+  stale: uuid(16),
   new: uuid(20),
 }
 export const hashes = {
@@ -53,7 +56,8 @@ insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at,
   (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}, :old),
   (:bob, :other, 'other', :#other, '{todos:write}', now(), null, null);
 insert into identity.events (user_id, id, kind, created_at) values
-  (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now());
+  (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
+  (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});
 insert into todos (user_id, id, title, notes) values (:ada, :own, 'common hers', null), (:bob, :other, 'common his', null);
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});

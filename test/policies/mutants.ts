@@ -137,6 +137,8 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['password_salt', 'WHERE (', 'WHERE (true OR '],
   ['login', 'c.password_hash = any (login_password_hashes)', 'true'],
   ['login', 'if not known.matches then return null; end if;'],
+  ['login', 'cardinality(recent) = 5', 'false'],
+  ['login', ' and e.id = recent[1]'],
   ['login', 'where u.email_folded = login_email_folded'],
   ['rehash', '(credentials.user_id = app.user_id())', 'true'],
   ['rehash', '(credentials.password_hash = ANY (rehash.old_password_hashes))', 'true'],
