@@ -241,7 +241,7 @@ export interface paths {
         };
         /**
          * List what happened to the account, newest first
-         * @description Logins, failed ones too, changes of email and password, and what was done to tokens.
+         * @description Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens.
          */
         get: operations["listEvents"];
         put?: never;
@@ -267,7 +267,7 @@ export interface paths {
         put?: never;
         /**
          * Make a personal access token
-         * @description It may do no more than the credential that makes it. It is shown once, and used like an access token: `Authorization: Bearer …`.
+         * @description It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -288,7 +288,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a personal access token
-         * @description It opens nothing from the next request on.
+         * @description It, and every token that it made, opens nothing from the next request on.
          */
         delete: operations["revokeToken"];
         options?: never;
@@ -454,22 +454,22 @@ export interface components {
         };
         Registration: {
             /**
-             * Format: email
-             * @description Compared without regard to case.
+             * Format: idn-email
+             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email: string;
             /**
              * Format: password
-             * @description 8 to 72 bytes in UTF-8, and none of the most common ones.
+             * @description 8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.
              * @example correct horse battery
              */
             password: string;
         };
         Login: {
             /**
-             * Format: email
-             * @description Compared without regard to case.
+             * Format: idn-email
+             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email: string;
@@ -498,8 +498,8 @@ export interface components {
              */
             id: string;
             /**
-             * Format: email
-             * @description Compared without regard to case.
+             * Format: idn-email
+             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email: string;
@@ -578,9 +578,15 @@ export interface components {
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
-            /** @example Water the plants */
+            /**
+             * @description Kept exactly as sent.
+             * @example Water the plants
+             */
             title: string;
-            /** @example The fern needs more than the cactus. */
+            /**
+             * @description Kept exactly as sent.
+             * @example The fern needs more than the cactus.
+             */
             notes: string | null;
             /** @example false */
             completed: boolean;
@@ -603,6 +609,7 @@ export interface components {
              */
             priority: number;
             /**
+             * @description A set, in the order given: a tag is kept in Unicode NFC, and once.
              * @example [
              *       "home"
              *     ]
@@ -635,14 +642,14 @@ export interface components {
         };
         AccountPatch: {
             /**
-             * Format: email
-             * @description Compared without regard to case.
+             * Format: idn-email
+             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email?: string;
             /**
              * Format: password
-             * @description 8 to 72 bytes in UTF-8, and none of the most common ones.
+             * @description 8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.
              * @example correct horse battery
              */
             new_password?: string;
@@ -719,6 +726,12 @@ export interface components {
              * @enum {string}
              */
             kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
+            /**
+             * Format: int32
+             * @description How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.
+             * @example 1
+             */
+            count: number;
             /**
              * Format: uuid
              * @description The session or the token that it is about.
@@ -797,7 +810,7 @@ export interface components {
             scopes: ("todos:read" | "todos:write" | "account")[];
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset; without it the token never expires.
+             * @description RFC 3339 with an offset. Without it the token never expires, or, made by a personal access token, expires with that.
              * @example 2030-01-01T00:00:00Z
              */
             expires_at?: string | null;
@@ -845,9 +858,15 @@ export interface components {
             token: string;
         };
         NewTodo: {
-            /** @example Water the plants */
+            /**
+             * @description Kept exactly as sent.
+             * @example Water the plants
+             */
             title: string;
-            /** @example The fern needs more than the cactus. */
+            /**
+             * @description Kept exactly as sent.
+             * @example The fern needs more than the cactus.
+             */
             notes?: string | null;
             /** @example false */
             completed?: boolean;
@@ -864,6 +883,7 @@ export interface components {
              */
             priority?: number;
             /**
+             * @description A set, in the order given: a tag is kept in Unicode NFC, and once.
              * @example [
              *       "home"
              *     ]
@@ -878,9 +898,15 @@ export interface components {
         };
         /** @description A merge patch (RFC 7396): what is absent stays, null clears. */
         TodoPatch: {
-            /** @example Water the plants */
+            /**
+             * @description Kept exactly as sent.
+             * @example Water the plants
+             */
             title?: string;
-            /** @example The fern needs more than the cactus. */
+            /**
+             * @description Kept exactly as sent.
+             * @example The fern needs more than the cactus.
+             */
             notes?: string | null;
             /** @example false */
             completed?: boolean;
@@ -897,6 +923,7 @@ export interface components {
              */
             priority?: number;
             /**
+             * @description A set, in the order given: a tag is kept in Unicode NFC, and once.
              * @example [
              *       "home"
              *     ]
@@ -3203,6 +3230,7 @@ export interface operations {
                      *         {
                      *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *           "kind": "login",
+                     *           "count": 1,
                      *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *           "ip": "192.0.2.1",
                      *           "user_agent": "curl/8.14.1",
@@ -3871,6 +3899,7 @@ export interface operations {
                      *         {
                      *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *           "kind": "login",
+                     *           "count": 1,
                      *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *           "ip": "192.0.2.1",
                      *           "user_agent": "curl/8.14.1",
@@ -4774,7 +4803,7 @@ export interface operations {
                 completed?: boolean;
                 /** @description 0 none, 1 low, 2 medium, 3 high. */
                 priority?: number;
-                /** @description Has this tag. */
+                /** @description Has this tag; compared in Unicode NFC. */
                 tag?: string;
                 /** @description Has every one of these words in title or notes, whatever their case and accents. */
                 q?: string;

@@ -12,7 +12,7 @@ const document = JSON.parse(readFileSync('openapi/openapi.json', 'utf8')) as {
   paths: Record<string, Operations>
 }
 
-const ajv = new Ajv2020({ strict: false, formats: { password: true } })
+const ajv = new Ajv2020({ strict: false, formats: { password: true, 'idn-email': true } })
 addFormats.default(ajv)
 ajv.addSchema(document, 'document')
 

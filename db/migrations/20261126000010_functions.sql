@@ -10,35 +10,35 @@ create function app.schema_version() returns text
   return (select max(version) from public.schema_migrations);
 comment on function app.schema_version() is 'The newest applied migration. The API is ready only when it is the one it was built for.';
 
-create function app.register(new_id uuid, new_email text, new_password_hash text)
+create function app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text)
   returns table (id uuid, email text, created_at timestamptz)
   language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
   with added as (
-    insert into public.users (id, email) values (new_id, new_email)
+    insert into public.users (id, email, email_folded) values (new_id, new_email, new_email_folded)
     returning users.id, users.email, users.created_at
   ), secured as (
     insert into identity.credentials (user_id, password_hash) values (new_id, new_password_hash)
   )
   select added.id, added.email, added.created_at from added;
 end;
-comment on function app.register(uuid, text, text) is 'Adds a user with a password; violates users_email_key when the email is taken.';
+comment on function app.register(uuid, text, text, text) is 'Adds a user with a password; violates users_email_key when the email is taken.';
 
 -- The salt, not the hash: the API computes a hash from it and the password in a worker thread, and the database
 -- compares. An unknown email gets a salt derived from it, the same every time, so that the salt does not tell which
 -- emails are registered: 22 characters of bcrypt's alphabet, the last of which encodes two bits.
-create function app.password_salt(login_email text, cost integer) returns text
+create function app.password_salt(login_email_folded text, cost integer) returns text
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   made_up bytea;
   known text;
 begin
-  select identity.hmac(k.inner_block, k.outer_block, lower(login_email collate "C")) into made_up
+  select identity.hmac(k.inner_block, k.outer_block, login_email_folded) into made_up
   from identity.secret_keys k where k.purpose = 'password_salt';
   select left(c.password_hash, 29) into known
   from public.users u join identity.credentials c on c.user_id = u.id
-  where lower(u.email collate "C") = lower(login_email collate "C");
+  where u.email_folded = login_email_folded;
   return coalesce(known, format('$2b$%s$', lpad(cost::text, 2, '0')) ||
     left(translate(encode(made_up, 'base64'), '+/=', './'), 21) || substr('.Oeu', 1 + get_byte(made_up, 31) % 4, 1));
 end
@@ -46,7 +46,7 @@ $$;
 comment on function app.password_salt(text, integer) is 'Version, cost and salt (29 characters) of the bcrypt hash of this email''s user, or a made-up one of this cost.';
 
 create function app.login(
-    login_email text, login_password_hash text,
+    login_email_folded text, login_password_hash text,
     session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea,
     event_id uuid, client_ip inet, client_user_agent text)
   returns uuid
@@ -54,15 +54,31 @@ create function app.login(
 as $$
 declare
   known record;
+  recent uuid[];
   expiry constant timestamptz := now() + make_interval(secs => session_seconds);
 begin
-  -- Locked, so that a password change, which ends the other sessions, cannot commit between comparison and insert.
+  -- Locked, so that failures are counted one by one, and that a password change, which ends the other sessions, cannot
+  -- commit between comparison and insert.
   select u.id, c.password_hash = login_password_hash as matches into known
   from public.users u join identity.credentials c on c.user_id = u.id
-  where lower(u.email collate "C") = lower(login_email collate "C")
-  for share of c;
+  where u.email_folded = login_email_folded
+  for no key update of c;
   if not found then return null; end if;
 
+  -- Anybody can fail to log in with another's email. Five failures an hour are recorded, further ones counted on the
+  -- newest, so that nobody can fill another's events.
+  if not known.matches then
+    select array_agg(e.id order by e.created_at desc) into recent
+    from (
+      select f.id, f.created_at from identity.events f
+      where f.user_id = known.id and f.kind = 'login_failed' and f.created_at > now() - interval '1 hour'
+      order by f.created_at desc limit 5
+    ) as e;
+    if cardinality(recent) = 5 then
+      update identity.events e set count = e.count + 1 where e.user_id = known.id and e.id = recent[1];
+      return null;
+    end if;
+  end if;
   insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
   values (known.id, event_id, case when known.matches then 'login' else 'login_failed' end,
           case when known.matches then session_id end, client_ip, client_user_agent);
@@ -88,7 +104,7 @@ comment on function app.rehash(text, text) is
   'Replaces the hash of the transaction''s user by one of another cost for the same password.';
 
 create function app.change_account(
-    current_password_hash text, new_email text, new_password_hash text,
+    current_password_hash text, new_email text, new_email_folded text, new_password_hash text,
     event_ids uuid[], client_ip inet, client_user_agent text)
   returns table (id uuid, email text, created_at timestamptz)
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -101,7 +117,7 @@ begin
   if not found then return; end if;
 
   if new_email is not null then
-    update public.users u set email = new_email where u.id = app.user_id();
+    update public.users u set email = new_email, email_folded = new_email_folded where u.id = app.user_id();
     insert into identity.events (user_id, id, kind, ip, user_agent)
     values (app.user_id(), event_ids[1], 'email_changed', client_ip, client_user_agent);
   end if;
@@ -114,7 +130,7 @@ begin
   return query select u.id, u.email, u.created_at from public.users u where u.id = app.user_id();
 end
 $$;
-comment on function app.change_account(text, text, text, uuid[], inet, text) is
+comment on function app.change_account(text, text, text, text, uuid[], inet, text) is
   'Changes email, password or both of the transaction''s user, given the current password''s hash; no row when it is another. A new password ends every other session.';
 
 -- plpgsql, because SET LOCAL takes no expression elsewhere. SET LOCAL, because it ends with the transaction behind any
@@ -274,9 +290,9 @@ end;
 comment on function app.search_todos(text) is 'The todos of the transaction''s user that have every one of the words in title or notes.';
 
 grant execute on function
-    app.schema_version(), app.register(uuid, text, text), app.password_salt(text, integer),
+    app.schema_version(), app.register(uuid, text, text, text), app.password_salt(text, integer),
     app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
-    app.change_account(text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
+    app.change_account(text, text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
     app.note_use(), app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text),
     app.remove_expired(integer), app.search_todos(text)
   to todo_api;
@@ -313,9 +329,9 @@ $$;
 drop policy users_delete_own on users;
 set local role todo_auth;
 drop function
-  app.schema_version(), app.register(uuid, text, text), app.password_salt(text, integer),
+  app.schema_version(), app.register(uuid, text, text, text), app.password_salt(text, integer),
   app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
-  app.change_account(text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
+  app.change_account(text, text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
   app.note_use(), app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text),
   app.remove_expired(integer), app.search_todos(text);
 reset role;

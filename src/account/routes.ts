@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
+import { foldEmail } from '../credentials/email.ts'
 import { unknownContent } from '../http/content.ts'
 import { found, loginRequired, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
@@ -59,11 +60,14 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { email, new_password, current_password } = request.body
-      const { salt } = found(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
+      const current = found(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
       const change = {
         email,
-        currentHash: await app.passwords.hashToCompare(current_password, salt),
-        newHash: new_password && (await app.passwords.hashNew(new_password, '/new_password')),
+        emailFolded: email && foldEmail(email),
+        currentHash: await app.passwords.hashToCompare(current_password, current.salt),
+        newHash:
+          new_password &&
+          (await app.passwords.hashNew(new_password, email ?? current.email, '/new_password')),
         eventIds: [uuidv7(), uuidv7()],
       }
       const [user] = await request.withUser((tx) => changeAccount(tx, change, request.client))
@@ -169,7 +173,8 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listEvents',
         tags,
         summary: 'List what happened to the account, newest first',
-        description: 'Logins, failed ones too, changes of email and password, and what was done to tokens.',
+        description:
+          'Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens.',
         querystring: PageQuery,
         response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
       },

@@ -52,6 +52,13 @@ export const Event = Type.Object(
   {
     id: Id,
     kind: Type.Unsafe<(typeof kinds)[number]>(Type.String({ enum: kinds, examples: ['login'] })),
+    count: Type.Integer({
+      minimum: 1,
+      maximum: 2147483647,
+      description:
+        'How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.',
+      examples: [1],
+    }),
     subject_id: Nullable(Id, { description: 'The session or the token that it is about.' }),
     ip,
     user_agent,

@@ -8,12 +8,16 @@ import type { Event, Session } from './schema.ts'
 /** The user who is asking: the policy leaves this one row. */
 export const getMe = (tx: Tx) => tx<User>`select id, email, created_at from users`
 
-/** The bcrypt version, cost and salt of the user who is asking. */
+/** The bcrypt version, cost and salt of the current user, and their email. */
 export const getPasswordSalt = (tx: Tx, cost: number) =>
-  tx<{ salt: string }>`select app.password_salt(email, ${cost}) as salt from users`
+  tx<{
+    salt: string
+    email: string
+  }>`select app.password_salt(email_folded, ${cost}) as salt, email from users`
 
 interface AccountChange {
   email: string | undefined
+  emailFolded: string | undefined
   /** Of the password that the user must know. */
   currentHash: string
   newHash: string | undefined
@@ -21,10 +25,10 @@ interface AccountChange {
   eventIds: string[]
 }
 
-/** Changes email, password or both. No row when the hash is not that of the current password. */
+/** Changes email, password or both. No row when none of the hashes is that of the current password. */
 export const changeAccount = (tx: Tx, change: AccountChange, { ip, user_agent }: Client) => tx<User>`
   select id, email, created_at
-  from app.change_account(${change.currentHash}, ${change.email ?? null}, ${change.newHash ?? null},
+  from app.change_account(${change.currentHash}, ${change.email ?? null}, ${change.emailFolded ?? null}, ${change.newHash ?? null},
                           ${change.eventIds}, ${ip}, ${user_agent})`
 
 /** Deletes the user, and with the row all that refers to it. No row when the login is not recent. */
@@ -45,7 +49,7 @@ export const endSession = (tx: Tx, id: string) => tx<{ id: string }>`
 
 /** Newest first, and one more than asked for. */
 export const listEvents = (tx: Tx, { limit, offset }: PageQuery) => tx<Event>`
-  select id, kind, subject_id, host(ip) as ip, user_agent, created_at
+  select id, kind, count, subject_id, host(ip) as ip, user_agent, created_at
   from identity.events
   order by id desc
   limit ${limit + 1} offset ${offset}`
@@ -67,7 +71,7 @@ export const exportTokens = (tx: Tx, after: string, limit: number) => tx<AccessT
   limit ${limit}`
 
 export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
-  select id, kind, subject_id, host(ip) as ip, user_agent, created_at
+  select id, kind, count, subject_id, host(ip) as ip, user_agent, created_at
   from identity.events
   where id > ${after}
   order by id

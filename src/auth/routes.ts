@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
+import { foldEmail } from '../credentials/email.ts'
 import {
   createSecret,
   createSessionSecret,
@@ -58,8 +59,10 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     async (request, reply) => {
       const { email, password } = request.body
       // Before a connection is taken: none is held while a hash is computed.
-      const hash = await app.passwords.hashNew(password, '/password')
-      const user = await app.database.withoutUser((tx) => registerUser(tx, uuidv7(), email, hash))
+      const hash = await app.passwords.hashNew(password, email, '/password')
+      const user = await app.database.withoutUser((tx) =>
+        registerUser(tx, uuidv7(), email, foldEmail(email), hash),
+      )
       return reply.code(201).send(found(user))
     },
   )
@@ -79,7 +82,8 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       },
     },
     async (request) => {
-      const { email, password } = request.body
+      const email = foldEmail(request.body.email)
+      const { password } = request.body
       const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email, app.passwords.cost))
       const hash = await app.passwords.hashToCompare(password, known?.salt)
       const id = uuidv7()

@@ -1,26 +1,28 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, TEXT, Timestamp } from '../http/schemas.ts'
+import { Id, Timestamp } from '../http/schemas.ts'
 
 export const Email = Type.String({
-  format: 'email',
+  format: 'idn-email',
   minLength: 3,
   maxLength: 254,
-  description: 'Compared without regard to case.',
+  description:
+    'Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.',
   examples: ['ada@example.com'],
 })
 
 export const NewPassword = Type.String({
+  // The format checks the length of the normalised text; before that it may be longer.
   format: 'password',
-  pattern: TEXT,
-  maxLength: 72,
-  description: '8 to 72 bytes in UTF-8, and none of the most common ones.',
+  maxLength: 1000,
+  pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F\\uD800-\\uDFFF]*$',
+  description:
+    '8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.',
   examples: ['correct horse battery'],
 })
-/** What is only compared: a password that nobody may have is a wrong one. */
+/** Only compared: a password that nobody can have is a wrong one, and the response does not say why. */
 export const Password = Type.String({
-  pattern: TEXT,
-  minLength: 1,
-  maxLength: 72,
+  // As long as a body may be.
+  maxLength: 262_144,
   examples: ['correct horse battery'],
 })
 

@@ -3,12 +3,12 @@ import type { Client, Scope } from '../http/schemas.ts'
 import type { User } from './schema.ts'
 
 /** Adds a user; a taken email violates users_email_key. */
-export const registerUser = (tx: Tx, id: string, email: string, passwordHash: string) =>
-  tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${passwordHash})`
+export const registerUser = (tx: Tx, id: string, email: string, emailFolded: string, passwordHash: string) =>
+  tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${emailFolded}, ${passwordHash})`
 
 /** The bcrypt version, cost and salt of the user with this email; made up, with the cost, when there is none. */
-export const findPasswordSalt = (tx: Tx, email: string, cost: number) =>
-  tx<{ salt: string }>`select app.password_salt(${email}, ${cost}) as salt`
+export const findPasswordSalt = (tx: Tx, emailFolded: string, cost: number) =>
+  tx<{ salt: string }>`select app.password_salt(${emailFolded}, ${cost}) as salt`
 
 interface NewSession {
   id: string
@@ -22,19 +22,19 @@ interface NewSession {
   eventId: string
 }
 
-/** Opens a session when the hash is the user's, and answers the user; null when email or password is wrong. */
+/** Opens a session when one of the hashes is the user's, and answers the user; null when email or password is wrong. */
 export const openSession = (
   tx: Tx,
-  email: string,
+  emailFolded: string,
   passwordHash: string,
   session: NewSession,
   { ip, user_agent }: Client,
 ) =>
   tx<{ user_id: string | null }>`
-    select app.login(${email}, ${passwordHash}, ${session.id}, ${session.secretHash}, ${session.seconds}, ${session.scopes},
+    select app.login(${emailFolded}, ${passwordHash}, ${session.id}, ${session.secretHash}, ${session.seconds}, ${session.scopes},
                      ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent}) as user_id`
 
-/** Replaces the password hash of the user who is asking. */
+/** Replaces the password hash of the current user. */
 export const replaceHash = (tx: Tx, oldHash: string, newHash: string) =>
   tx`select app.rehash(${oldHash}, ${newHash})`
 

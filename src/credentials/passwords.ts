@@ -3,7 +3,9 @@ import { genSaltSync, getRounds } from 'bcryptjs'
 import fp from 'fastify-plugin'
 import { Piscina } from 'piscina'
 import type { Config } from '../config.ts'
-import { invalidMember, overloaded, unauthorized } from '../http/errors.ts'
+import { invalidMember, overloaded } from '../http/errors.ts'
+import { toOpaqueString } from '../http/text.ts'
+import { containsLocalPart, isPossible, toBcryptInput } from './password-text.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,26 +19,31 @@ export interface Passwords {
   /**
    * The bcrypt hash of a new password.
    * @param pointer of the body's member that it was in, for the error
-   * @throws {ApiError} invalid_request (400) when it is among the most common ones; overloaded (503)
+   * @throws {ApiError} invalid_request (400) when it is among the most common ones, or contains the local part of the
+   *   account's email; overloaded (503)
    */
-  hashNew(password: string, pointer: string): Promise<string>
+  hashNew(password: string, email: string, pointer: string): Promise<string>
   /**
-   * The hash to compare with a stored one.
-   * @param salt of the stored hash; without it as much work is done, so that time does not tell
-   * @throws {ApiError} invalid_credentials (401) when it is too long to be anybody's; overloaded (503)
+   * The hash to compare with a stored one; one that equals no stored hash when nobody can have this password.
+   * @param salt of the stored hash; without it as much work is done, so that time does not reveal whether there is one
+   * @throws {ApiError} overloaded (503)
    */
   hashToCompare(password: string, salt: string | null | undefined): Promise<string>
-  /** The hash that is to replace a stored one of another cost; undefined when its cost is the configured one. */
+  /** The hash to replace a stored one of another cost; undefined when its cost is the configured one. */
   rehash(password: string, hash: string): Promise<string | undefined>
   /** How many wait for a worker. */
   waiting(): number
 }
 
-/** bcrypt uses no more; what comes after would be ignored. */
-const MAX_BYTES = 72
-const MIN_BYTES = 8
 /** How many hashes may wait: at cost 12, some ten seconds' work for one thread. */
 const MAX_QUEUE = 32
+
+interface Task {
+  password: string
+  salts: string[]
+  /** Refused when it is a common password. */
+  refuseCommon?: string
+}
 
 /** bcrypt in worker threads, with a bounded queue. */
 export default fp<{ config: Config }>(
@@ -53,7 +60,7 @@ export default fp<{ config: Config }>(
     app.addHook('onClose', () => pool.destroy())
 
     /** Undefined only when a common password is to be refused, and is one. */
-    async function run(task: { password: string; salts: string[]; refuseCommon?: boolean }) {
+    async function run(task: Task) {
       if (pool.queueSize >= MAX_QUEUE) throw overloaded()
       return (await pool.run(task)) as string | undefined
     }
@@ -61,24 +68,29 @@ export default fp<{ config: Config }>(
 
     app.decorate('passwords', {
       cost,
-      async hashNew(password, pointer) {
-        const made = await run({ password, salts: [genSaltSync(cost)], refuseCommon: true })
+      async hashNew(password, email, pointer) {
+        if (containsLocalPart(password, email))
+          throw invalidMember(
+            pointer,
+            'contains_email',
+            'must not contain the part of the email before the @',
+          )
+        const made = await run({
+          password: toBcryptInput(password),
+          salts: [genSaltSync(cost)],
+          refuseCommon: toOpaqueString(password).toLowerCase(),
+        })
         if (made) return made
         throw invalidMember(pointer, 'common_password', 'is one of the most common passwords')
       },
-      async hashToCompare(password, salt) {
-        if (Buffer.byteLength(password) > MAX_BYTES) throw unauthorized('invalid_credentials')
-        if (!salt) return hash(password, genSaltSync(cost))
-        // A hash from the time of a lower cost is quicker, and so would tell that there is such a user:
-        // 2^old + 2^old + … + 2^(new-1) is as much work as 2^new.
-        const filling = Array.from(
-          { length: Math.max(0, cost - getRounds(salt)) },
-          (_, n) => getRounds(salt) + n,
-        )
-        return hash(password, salt, ...filling.map((rounds) => genSaltSync(rounds)))
-      },
+      // Nobody's password is empty, so its hash equals no stored one.
+      hashToCompare: (password, salt) =>
+        hash(
+          isPossible(password) ? toBcryptInput(password) : '',
+          ...saltsOfWork(salt ?? genSaltSync(cost), cost),
+        ),
       async rehash(password, old) {
-        return getRounds(old) === cost ? undefined : hash(password, genSaltSync(cost))
+        return getRounds(old) === cost ? undefined : hash(toBcryptInput(password), genSaltSync(cost))
       },
       waiting: () => pool.queueSize,
     })
@@ -86,8 +98,14 @@ export default fp<{ config: Config }>(
   { name: 'passwords' },
 )
 
-/** What the schema format `password` means: 8 to 72 bytes in UTF-8. */
-export function isPassword(text: string): boolean {
-  const bytes = Buffer.byteLength(text)
-  return bytes >= MIN_BYTES && bytes <= MAX_BYTES
+/**
+ * The salts to hash a password with, which together take as long as one of the given cost: a stored hash of a lower
+ * cost is quicker, which would reveal that the email exists. One of a higher cost, from before BCRYPT_COST was lowered,
+ * takes longer until its user logs in.
+ */
+export function saltsOfWork(salt: string, cost: number): string[] {
+  const salts = [salt]
+  // Hashing once more at the cost reached so far doubles the work, which is what one step of the cost is.
+  for (let reached = getRounds(salt); reached < cost; reached++) salts.push(genSaltSync(reached))
+  return salts
 }

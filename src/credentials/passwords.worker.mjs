@@ -11,13 +11,13 @@ let common
 /**
  * Runs in a worker thread: bcrypt would block the event loop for its whole duration.
  * JavaScript, so that the thread starts at once, without the loader of TypeScript.
- * @param {{ password: string, salts: string[], refuseCommon?: boolean }} task
- * @returns the hash with the first salt; undefined, without any work, for a common password that is to be refused
+ * @param {{ password: string, salts: string[], refuseCommon?: string }} task
+ * @returns the hash with the first salt; undefined, without any work, when `refuseCommon`, in lower case, is a common password
  */
 export default async ({ password, salts, refuseCommon }) => {
   if (refuseCommon) {
     common ??= loadCommon()
-    if ((await common).has(password.toLowerCase())) return
+    if ((await common).has(refuseCommon)) return
   }
   const [first] = salts.map((salt) => hashSync(password, salt))
   return first

@@ -4,6 +4,8 @@ import { ApiError, insufficientScope, invalidMember, unauthorized, unavailable }
 /** Constraints that a client can violate, and the client error for each. */
 const constraints: Record<string, () => ApiError> = {
   users_email_key: () => new ApiError('email_taken'),
+  // Revoked between its authentication and the insert.
+  access_tokens_maker_fkey: () => unauthorized('revoked_token'),
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
 }
 

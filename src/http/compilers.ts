@@ -1,6 +1,8 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
-import { isPassword } from '../credentials/passwords.ts'
+import { isEmail } from '../credentials/email.ts'
+import { isNewPassword } from '../credentials/password-text.ts'
+import { textKeywords } from './text.ts'
 
 const ajv = AjvCompiler()
 const serializer = SerializerSelector()
@@ -25,7 +27,11 @@ export const schemaController = {
             validateSchema: false,
             meta: false,
           },
-          onCreate: (instance) => instance.addFormat('password', isPassword),
+          onCreate: (instance) => {
+            instance.addFormat('password', isNewPassword)
+            instance.addFormat('idn-email', isEmail)
+            for (const keyword of textKeywords) instance.addKeyword(keyword)
+          },
         })
       const body = build(false)
       const text = build(true)

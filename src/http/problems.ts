@@ -22,6 +22,11 @@ const messages: Record<string, string> = {
   pattern: 'is blank, or has a form or characters that are not allowed',
   required: 'is missing',
 }
+/** What the formats of our own demand. */
+const formats: Record<string, string> = {
+  password: 'must be 8 to 128 characters',
+  'idn-email': 'must be an email address',
+}
 
 function fromValidation(context: string, validation: FastifySchemaValidationError[]): ApiError {
   const errors = validation.slice(0, MAX_REPORTED).map(({ keyword, instancePath, params, message }) => {
@@ -32,7 +37,7 @@ function fromValidation(context: string, validation: FastifySchemaValidationErro
     return {
       ...(context === 'body' ? { pointer: path } : { parameter: path.slice(1) }),
       code: keyword,
-      message: messages[keyword] ?? String(params.format === 'password' ? 'must be 8 to 72 bytes' : message),
+      message: messages[keyword] ?? formats[String(params.format)] ?? String(message),
     }
   })
   return new ApiError('invalid_request', { detail: `The ${context} is not valid: see errors.`, errors })

@@ -3,6 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
+import { foldEmail } from '../credentials/email.ts'
 import { clientKey } from './client-address.ts'
 import { ApiError } from './errors.ts'
 
@@ -57,7 +58,7 @@ export default fp<{ config: Config }>(
     // Whoever is logged in and gives a password again is told by the token.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
       const { email } = request.body as { email: string }
-      return `${clientKey(request)} ${request.credential?.user_id ?? email.toLowerCase()}`
+      return `${clientKey(request)} ${request.credential?.user_id ?? foldEmail(email)}`
     })
 
     app.addHook('onRequest', (request, reply) =>

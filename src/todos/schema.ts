@@ -15,10 +15,16 @@ const Title = Type.String({
   minLength: 1,
   maxLength: 200,
   pattern: NOT_BLANK,
+  description: 'Kept exactly as sent.',
   examples: ['Water the plants'],
 })
 const Notes = Nullable(
-  Type.String({ maxLength: 10_000, pattern: TEXT, examples: ['The fern needs more than the cactus.'] }),
+  Type.String({
+    maxLength: 10_000,
+    pattern: TEXT,
+    description: 'Kept exactly as sent.',
+    examples: ['The fern needs more than the cactus.'],
+  }),
 )
 const Completed = Type.Boolean({ examples: [false] })
 const Priority = Type.Integer({
@@ -28,9 +34,11 @@ const Priority = Type.Integer({
   examples: [1],
 })
 const Tags = Type.Array(
-  Type.String({ minLength: 1, maxLength: 50, pattern: NOT_BLANK, examples: ['home'] }),
+  Type.String({ 'x-normalize': 'NFC', minLength: 1, maxLength: 50, pattern: NOT_BLANK, examples: ['home'] }),
   {
+    'x-distinct': true,
     maxItems: 20,
+    description: 'A set, in the order given: a tag is kept in Unicode NFC, and once.',
     examples: [['home']],
   },
 )
@@ -122,8 +130,9 @@ const filters = {
     Type.String({
       minLength: 1,
       maxLength: 50,
+      'x-normalize': 'NFC',
       pattern: TEXT,
-      description: 'Has this tag.',
+      description: 'Has this tag; compared in Unicode NFC.',
       examples: ['home'],
     }),
   ),

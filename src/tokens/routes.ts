@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
-import { found } from '../http/errors.ts'
+import { found, invalidMember } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
 import { createToken, listTokens, revokeToken } from './sql.ts'
@@ -39,7 +39,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Make a personal access token',
         description:
-          'It may do no more than the credential that makes it. It is shown once, and used like an access token: `Authorization: Bearer …`.',
+          'It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.',
         body: Ref(NewAccessToken),
         response: { 201: Ref(CreatedAccessToken), ...problems(...BODY, ...TOKEN) },
       },
@@ -48,9 +48,15 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       const secret = createSecret()
       const ids = { id: uuidv7(), eventId: uuidv7() }
       request.credential.scopes = [...new Set([scope, ...request.body.scopes])]
-      const token = found(
+      const { latest, ...token } = found(
         await request.withUser((tx) => createToken(tx, ids, sha256(secret), request.body, request.client)),
       )
+      if (token.id === null)
+        throw invalidMember(
+          '/expires_at',
+          'out_of_range',
+          `must be no later than ${latest}, when the token that makes it expires`,
+        )
       reply.code(201)
       return { ...token, token: writeToken('access', request.credential.user_id, secret) }
     },
@@ -64,7 +70,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'revokeToken',
         tags,
         summary: 'Revoke a personal access token',
-        description: 'It opens nothing from the next request on.',
+        description: 'It, and every token that it made, opens nothing from the next request on.',
         params: Type.Object({ id: Id }, { additionalProperties: false }),
         response: { 204: Type.Null({ description: 'Revoked.' }), ...problems(400, ...TOKEN, 404) },
       },

@@ -46,7 +46,8 @@ export const NewAccessToken = Type.Object(
     scopes: granted,
     expires_at: Type.Optional(
       Nullable(NewTimestamp, {
-        description: 'RFC 3339 with an offset; without it the token never expires.',
+        description:
+          'RFC 3339 with an offset. Without it the token never expires, or, made by a personal access token, expires with that.',
         examples: expiry,
       }),
     ),

@@ -15,21 +15,31 @@ interface Ids {
   eventId: string
 }
 
-/** A time that has passed violates access_tokens_expires_later, scopes beyond the credential's the policy. */
+/**
+ * Makes a token, which expires no later than the personal token that makes it; without a time, together with it. A
+ * later time makes none: the row then has only the latest allowed one. A time that has passed violates
+ * access_tokens_expires_later, scopes beyond the credential's violate the policy.
+ */
 export const createToken = (
   tx: Tx,
   { id, eventId }: Ids,
   hash: Buffer,
   token: NewAccessToken,
   { ip, user_agent }: Client,
-) => tx<AccessToken>`
-  with noted as (
+) => tx<{ latest: string | null } & (AccessToken | { id: null })>`
+  with bound as (
+    select app.maker_expires_at() as latest, ${token.expires_at ?? null}::timestamptz as wanted
+  ), created as (
+    insert into identity.access_tokens (id, name, hash, scopes, expires_at)
+    select ${id}::uuid, ${token.name}, ${hash}::bytea, ${token.scopes}::text[], coalesce(wanted, latest)
+    from bound
+    where (wanted > latest) is not true
+    returning id, name, scopes, created_at, last_used_at, expires_at
+  ), noted as (
     insert into identity.events (id, kind, subject_id, ip, user_agent)
-    values (${eventId}, 'token_created', ${id}, ${ip}, ${user_agent})
+    select ${eventId}::uuid, 'token_created', id, ${ip}::inet, ${user_agent} from created
   )
-  insert into identity.access_tokens (id, name, hash, scopes, expires_at)
-  values (${id}, ${token.name}, ${hash}, ${token.scopes}, ${token.expires_at ?? null})
-  returning id, name, scopes, created_at, last_used_at, expires_at`
+  select latest, id, name, scopes, created_at, last_used_at, expires_at from bound left join created on true`
 
 export const revokeToken = (tx: Tx, { id, eventId }: Ids, { ip, user_agent }: Client) => tx<{ id: string }>`
   with revoked as (

@@ -138,6 +138,37 @@ t.test('keeps a trail of what happened to the account', async (t) => {
   t.equal((await user.ask('GET', '/me/events?limit=2&offset=4')).json().data[0].kind, 'login_failed')
 })
 
+t.test('lists five failed logins an hour one by one, and counts the rest', async (t) => {
+  const [user, other] = [await signUp(app), await signUp(app)]
+  const failures = async () => {
+    const { data } = (await user.ask('GET', '/me/events')).json()
+    return data
+      .filter(({ kind }: { kind: string }) => kind === 'login_failed')
+      .map(({ count }: { count: number }) => count)
+      .reverse()
+  }
+  await Promise.all(Array.from({ length: 20 }, () => login(user.email, 'not it at all')))
+  const first = await failures()
+  t.equal(first.length, 5)
+  t.equal(
+    first.reduce((sum: number, count: number) => sum + count),
+    20,
+  )
+  t.equal((await login(user.email)).statusCode, 200, 'and the user still logs in')
+  await login(user.email, 'x'.repeat(200))
+  t.equal((await failures()).length, 5)
+  t.equal((await other.ask('GET', '/me/events')).json().data.length, 1)
+  await database.admin`
+    update identity.events set created_at = created_at - interval '1 hour' where user_id = ${user.id}`
+  await login(user.email, 'not it at all')
+  t.equal((await failures()).length, 6, 'a new hour')
+  const exported = (await user.ask('GET', '/me/export')).json()
+  t.equal(
+    exported.events.reduce((sum: number, { count }: { count: number }) => sum + count, 0),
+    24,
+  )
+})
+
 t.test("shows nobody another's sessions and events", async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]
   const [session] = (await ada.ask('GET', '/me/sessions')).json().data

@@ -16,8 +16,8 @@ const makeTodos = ({ admin }: Database, email: string, count: number) => admin`
 async function fill(database: Database): Promise<void> {
   const { admin } = database
   await admin`
-    insert into users (id, email)
-    select gen_random_uuid(), 'user' || n || '@example.com' from generate_series(1, ${MANY_USERS}) n`
+    insert into users (id, email, email_folded)
+    select gen_random_uuid(), 'user' || n || '@example.com', 'user' || n || '@example.com' from generate_series(1, ${MANY_USERS}) n`
   await admin`
     insert into todos (user_id, id, title)
     select id, gen_random_uuid(), 'todo of ' || email from users where email like 'user%'`

@@ -11,7 +11,7 @@ const OTHERS = 200
 const user = await signUp(first)
 const { id } = (await user.ask('POST', '/todos', { title: 'milk', tags: ['shop'], priority: 1 })).json()
 await admin`
-  insert into users (id, email) select gen_random_uuid(), n || '@example.com' from generate_series(1, ${OTHERS}) n`
+  insert into users (id, email, email_folded) select gen_random_uuid(), n || '@example.com', n || '@example.com' from generate_series(1, ${OTHERS}) n`
 await admin`
   insert into identity.sessions (user_id, id, secret_hash, scopes, expires_at)
   select u.id, gen_random_uuid(), sha256(''), '{account}', now() + interval '1 day' from users u join generate_series(1, 10) as n on u.id <> ${user.id}`

@@ -35,7 +35,8 @@ t.test('psql answers what db/README.md says', needs('psql'), async (t) => {
   const { admin, url } = await cloneDatabase(t)
   const ada = '01a20986-2898-7299-9c1d-1c51cff2f991'
   const bob = '01a20986-3b41-7c02-8d4f-6f0a9b1f2c37'
-  await admin`insert into users (id, email) values (${ada}, 'ada@example.com'), (${bob}, 'bob@example.com')`
+  await admin`insert into users (id, email, email_folded)
+    values (${ada}, 'ada@example.com', 'ada@example.com'), (${bob}, 'bob@example.com', 'bob@example.com')`
   await admin`
     insert into todos (user_id, id, title) values
       (${ada}, '01a20986-6f0e-73f5-a3ae-22a9c8f15d26', 'Water the plants'),

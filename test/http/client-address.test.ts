@@ -12,8 +12,6 @@ const { app, database } = await setUp(t, {
   RATE_LIMIT_LOGIN: '100000',
 })
 
-const user = await signUp(app)
-
 const port = fc.integer({ min: 0, max: 65535 })
 const zone = fc.constantFrom('', '%eth0', '%25eth0', '%1')
 const quoted = (text: fc.Arbitrary<string>) =>
@@ -95,7 +93,7 @@ t.test('trusts a proxy however its address is written', async (t) => {
 /** Every route that stores an address, called from one. */
 async function visit(forwarded: string) {
   const headers = { 'x-forwarded-for': forwarded }
-  const { email } = user
+  const { email } = await signUp(app)
   const post = (url: string, payload: object) => app.inject({ method: 'POST', url, headers, payload })
   const login = await post('/login', { email, password })
   const { access_token, refresh_token } = login.json()

@@ -14,8 +14,11 @@ export const ids = {
   own: uuid(11),
   other: uuid(12),
   old: uuid(13),
-  /** A token of hers that expired an hour ago. */
+  /** A token of hers that expired an hour ago; the old one made it. */
   expired: uuid(14),
+  /** Events of hers: a failed login just now, and one two hours ago. */
+  failed: uuid(15),
+  stale: uuid(16),
   new: uuid(20),
 }
 /** Of the tokens; and the one that all sessions share. */
@@ -35,7 +38,8 @@ const bytea = (bytes: Buffer) => `'\\x${bytes.toString('hex')}'::bytea`
 const hour = "interval '1 hour'"
 /** The rows, in this order. */
 const rows = `
-insert into users (id, email) values (:ada, 'ada@example.com'), (:bob, 'bob@example.com'), (:gone, 'gone@example.com');
+insert into users (id, email, email_folded) values (:ada, 'ada@example.com', 'ada@example.com'),
+  (:bob, 'bob@example.com', 'bob@example.com'), (:gone, 'gone@example.com', 'gone@example.com');
 insert into identity.credentials values (:ada, :password), (:bob, :password), (:gone, :password);
 insert into identity.sessions (user_id, id, secret_hash, scopes, created_at, last_used_at, expires_at) values
   (:ada, :used, :#session, '{todos:read,todos:write,account}', now(), now() - ${hour}, now() + ${hour}),
@@ -49,14 +53,15 @@ insert into identity.refresh_tokens (user_id, hash, session_id, expires_at, spen
   (:ada, :#old, :own, now() - ${hour}, null, null),
   (:ada, :#expired, :old, now() + ${hour}, null, null),
   (:bob, :#other, :other, now() + ${hour}, null, null);
-insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at, expires_at) values
-  (:ada, :used, 'used', :#used, '{account}', now(), null),
-  (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}),
-  (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days'),
-  (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}),
-  (:bob, :other, 'other', :#other, '{todos:write}', now(), null);
+insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at, expires_at, maker_id) values
+  (:ada, :used, 'used', :#used, '{account}', now(), null, null),
+  (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}, null),
+  (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days', null),
+  (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}, :old),
+  (:bob, :other, 'other', :#other, '{todos:write}', now(), null, null);
 insert into identity.events (user_id, id, kind, created_at) values
-  (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now());
+  (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
+  (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});
 insert into todos (user_id, id, title, notes) values (:ada, :own, 'common hers', null), (:bob, :other, 'common his', null);
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});

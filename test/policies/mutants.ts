@@ -74,6 +74,18 @@ async function mutateTables(sql: postgres.Sql): Promise<Mutant[]> {
   })
 }
 
+/** What bounds a token by the personal token that makes it. */
+const bounds: Mutant[] = [
+  'drop constraint access_tokens_maker_fkey',
+  'drop constraint access_tokens_expires_with_maker',
+  'alter maker_id drop default',
+  'alter maker_expires_at drop default',
+].map((change) => ({
+  name: `identity.access_tokens: ${change}`,
+  table: 'identity.access_tokens',
+  apply: `alter table identity.access_tokens ${change}`,
+}))
+
 /** Those grants of a privilege on a table that the role holds already change nothing. */
 const isHeld = async (sql: postgres.Sql, { apply }: Mutant): Promise<boolean> => {
   const [, privilege, table, role] = /^grant (\w+) on (\S+) to (\w+)$/.exec(apply) ?? []
@@ -123,11 +135,13 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['has_scope', '(scope = ANY (', '(true or scope = ANY ('],
   ['password_salt', '"left"(c.password_hash, 29)', 'c.password_hash'],
   ['password_salt', 'WHERE (', 'WHERE (true OR '],
-  ['login', 'c.password_hash = login_password_hash', 'true'],
+  ['login', 'c.password_hash = any (login_password_hashes)', 'true'],
   ['login', 'if not known.matches then return null; end if;'],
-  ['login', 'where lower(u.email collate "C") = lower(login_email collate "C")'],
+  ['login', 'cardinality(recent) = 5', 'false'],
+  ['login', ' and e.id = recent[1]'],
+  ['login', 'where u.email_folded = login_email_folded'],
   ['rehash', '(credentials.user_id = app.user_id())', 'true'],
-  ['rehash', '(credentials.password_hash = rehash.old_password_hash)', 'true'],
+  ['rehash', '(credentials.password_hash = ANY (rehash.old_password_hashes))', 'true'],
   [
     'refresh',
     't.user_id = token_user and t.hash = token_hash and t.expires_at > now()',
@@ -143,7 +157,7 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['refresh', "token.spent_at > clock_timestamp() - interval '10 seconds'", 'true'],
   ['refresh', 'token.spent_at is null', 'true'],
   ['change_account', 'c.user_id = app.user_id() and '],
-  ['change_account', 'c.password_hash = current_password_hash and '],
+  ['change_account', 'c.password_hash = any (current_password_hashes) and '],
   ['change_account', " and app.has_scope('account')"],
   ['change_account', 's.user_id = app.user_id() and '],
   ['change_account', ' and s.id is distinct from app.credential_id()'],
@@ -166,6 +180,8 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
   ['schema_version', 'max(', 'min('],
   ['login_age', 'sessions.id = app.credential_id()', 'true'],
+  ['maker_id', 'access_tokens.id = app.credential_id()', 'access_tokens.id <> app.credential_id()'],
+  ['maker_expires_at', 'access_tokens.id = app.credential_id()', 'access_tokens.id <> app.credential_id()'],
 ]
 
 async function mutateFunctions(sql: postgres.Sql): Promise<Mutant[]> {
@@ -213,6 +229,7 @@ export async function listMutants(sql: postgres.Sql, owner: string, login: strin
   return [
     ...(await mutatePolicies(sql)),
     ...tables.filter((_, index) => !held[index]),
+    ...bounds,
     ...roles(owner, login),
     ...creation,
     ...(await mutateFunctions(sql)),

@@ -30,6 +30,8 @@ export const at = <T>(items: Iterable<T>, n: number): T | undefined => {
 export class Person {
   readonly todos = new Map<string, Todo>()
   readonly tokens = new Map<string, string>()
+  /** By the id of a token that a personal token made, the id of its maker. */
+  readonly makers = new Map<string, string>()
   readonly sessions = new Map<string, { token: string; refreshToken: string }>()
   /** By Idempotency-Key, what was sent and what was answered. */
   readonly keys = new Map<string, { sent: Call; answer: LightMyRequestResponse }>()
@@ -47,7 +49,7 @@ export class Person {
 
   /** Registers a fresh user. */
   async settle(): Promise<this> {
-    for (const known of [...kinds, 'keys'] as const) this[known].clear()
+    for (const known of [...kinds, 'makers', 'keys'] as const) this[known].clear()
     const { id, email, token, refreshToken } = await signUp(this.app)
     Object.assign(this, { id, email, events: [], cursor: '' })
     this.enter(token, refreshToken)
@@ -72,9 +74,19 @@ export class Person {
     await this.logIn()
   }
 
-  /** Asks, with the session in use, and expects a status, and nothing of the other user in the answer. */
-  async ask(status: number, { method, url, body, headers }: Call): Promise<LightMyRequestResponse> {
-    const { token } = this.sessions.get(this.current) ?? { token: '' }
+  /** Forgets a token, and all that it made. */
+  forgetToken(id: string): void {
+    this.tokens.delete(id)
+    for (const [made, maker] of this.makers)
+      if (maker === id && this.makers.delete(made)) this.forgetToken(made)
+  }
+
+  /** Asks, with the session in use unless told otherwise, and expects a status, and nothing of the other user in the answer. */
+  async ask(
+    status: number,
+    { method, url, body, headers }: Call,
+    token = `${this.sessions.get(this.current)?.token}`,
+  ): Promise<LightMyRequestResponse> {
     // Before: what the other user has by the time of the answer may have been made up meanwhile.
     const secrets = this.other.names()
     const answer = await askWith(this.app, token)(method, url, body, headers)

@@ -106,17 +106,17 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
   async 'GET /tokens'(me) {
     deepEqual(idsOf(await me.ask(200, get('/tokens?limit=100'))), [...me.tokens.keys()].sort().reverse())
   },
-  async 'POST /tokens'(me, { title: name }) {
-    const answer = await me.ask(201, {
-      method: 'POST',
-      url: '/tokens',
-      body: { name, scopes: ['todos:read'] },
-    })
-    me.tokens.set(answer.json().id, answer.json().token)
+  async 'POST /tokens'(me, { title: name, whose, n }) {
+    // Made by the session, or by another token.
+    const maker = me.own('tokens', whose, n)
+    const call = { method: 'POST' as const, url: '/tokens', body: { name, scopes: ['account'] } }
+    const { id, token } = (await me.ask(201, call, maker && me.tokens.get(maker))).json()
+    me.tokens.set(id, token)
+    if (maker) me.makers.set(id, maker)
     me.events.unshift('token_created')
   },
   'DELETE /tokens/{id}': remove('tokens', '/tokens', (me, id) => {
-    me.tokens.delete(id)
+    me.forgetToken(id)
     me.events.unshift('token_revoked')
   }),
   async 'GET /todos'(me) {

@@ -10,8 +10,8 @@ interface Actor {
   role: 'login' | 'owner' | 'todo_auth'
 }
 /** A context sealed as app.authenticate seals it. */
-const seal = (scopes: string, loggedInAt = 'now()') =>
-  `select set_config('app.context', identity.sealed_context(:ada, :used, ${loggedInAt}, '{${scopes}}'), true)`
+const seal = (scopes: string, credential = ':used', loggedInAt = 'now()') =>
+  `select set_config('app.context', identity.sealed_context(:ada, ${credential}, ${loggedInAt}, '{${scopes}}'), true)`
 const every = 'todos:read,todos:write,account'
 
 /** Who asks, in the order of the columns. */
@@ -20,14 +20,14 @@ const actors: Record<string, Actor> = {
   read: { role: 'login', as: [seal('todos:read')] },
   write: { role: 'login', as: [seal('todos:write')] },
   account: { role: 'login', as: [seal('account')] },
-  late: { role: 'login', as: [seal('account', "now() - interval '1 hour'")] },
+  late: { role: 'login', as: [seal('account', ':own', "now() - interval '1 hour'")] },
   expired: { role: 'login', as: ['select app.authenticate(:ada, :old, :$session)'] },
   deleted: { role: 'login', as: ['select app.authenticate(:gone, :gone, :$session)'] },
   definer: { role: 'todo_auth', as: [seal(every)] },
   owner: { role: 'owner', as: [seal(every)] },
 }
 export const actorNames = Object.keys(actors)
-const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502' }
+const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502', c: '23514' }
 
 const read = (name: string) =>
   readFileSync(new URL(name, import.meta.url), 'utf8')
