@@ -1,7 +1,7 @@
 -- migrate:up transaction:false
 
 -- For sort=priority. Concurrently, and so alone in its file: writes go on meanwhile.
-create index concurrently todos_priority_idx on todos (user_id, priority, id);
+create index concurrently if not exists todos_priority_idx on todos (user_id, priority, id);
 
 -- migrate:down transaction:false
 
