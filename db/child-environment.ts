@@ -15,6 +15,8 @@ const inherited = [
   'TEMP',
   'TMP',
   'USERPROFILE',
+  // How the tests find what is left of them.
+  'TEST_RUN_ID',
 ]
 
 /** The environment for a child process: what every program needs, messages in English, and what is given. */
