@@ -55,17 +55,17 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     if (busy) client.query(new Pipeline(queued, prepared, sendQueued))
     queued = []
   }
-  const destroy = () => {
+  const destroy = (cause?: unknown) => {
     connection.alive = false
     onEnd()
     socket.destroy()
-    connection.onLost?.(connection.committing ? unknownOutcome() : unavailable())
+    connection.onLost?.(connection.committing ? unknownOutcome(cause) : unavailable(cause))
   }
   client.on('error', destroy)
   const connection: Connection = {
-    opened: client.connect().catch(() => {
-      destroy()
-      throw unavailable()
+    opened: client.connect().catch((cause) => {
+      destroy(cause)
+      throw unavailable(cause)
     }),
     alive: true,
     sharded: config.DATABASE_SHARDED,
@@ -75,7 +75,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
       queued.push(...statements)
       if (!busy) sendQueued()
     },
-    destroy,
+    destroy: () => destroy(),
     abort() {
       cancelStatement(client)
       destroy()

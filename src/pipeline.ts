@@ -127,7 +127,7 @@ export class Pipeline implements Submittable {
 
   /** An error that the server sent, or the loss of the connection. */
   handleError(error: Error): void {
-    const reason = error instanceof DatabaseError ? error : unavailable()
+    const reason = error instanceof DatabaseError ? error : unavailable(error)
     for (const { prepared, reject } of this.#statements) {
       // Parsed anew the next time: it may not fit the tables any more.
       prepared.columns = undefined

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { DatabaseError } from 'pg'
+import { innermost } from './connection-errors.ts'
 import {
   ApiError,
   insufficientScope,
@@ -18,13 +19,15 @@ const constraints: Record<string, () => ApiError> = {
 }
 
 /** From SQLSTATE (PostgreSQL manual, appendix A) to the client's error; undefined when it is our fault. */
-function fromDatabase(error: DatabaseError): ApiError | undefined {
+function fromDatabase(error: DatabaseError): ApiError {
   const known = error.constraint && constraints[error.constraint]
   if (known) return known()
   if (error.code === '42501') return insufficientScope()
   // No such prepared statement, which a pooler has lost; serialization failure, deadlock, lock not available; out of
   // resources, operator's intervention (a timeout, too).
-  return /^(26|40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
+  return /^(26|40|55P03|53|57)/.test(`${error.code}`)
+    ? unavailable(error)
+    : new ApiError('internal', {}, error)
 }
 
 const frameworkErrors: Record<string, ProblemCode> = {
@@ -62,12 +65,12 @@ function fromValidation(context: string, validation: FastifySchemaValidationErro
 /** What the client is told of an error. Never anything of Postgres or of the stack. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal')
+  if (error instanceof DatabaseError) return fromDatabase(error)
   const { code, validation, validationContext, statusCode } = error as FastifyError
   if (validation) return fromValidation(String(validationContext), validation)
   const known = frameworkErrors[code]
   if (known) return new ApiError(known)
-  return new ApiError(Number(statusCode) < 500 ? 'invalid_request' : 'internal')
+  return Number(statusCode) < 500 ? new ApiError('invalid_request') : new ApiError('internal', {}, error)
 }
 
 /** The problem document of RFC 9457. */
@@ -90,6 +93,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (known.code === 'unsupported_media_type' && request.method === 'PATCH')
     reply.header('accept-patch', 'application/merge-patch+json, application/json')
   request.problem = known.code
+  request.cause = known.statusCode >= 500 && known.cause ? innermost(known.cause) : undefined
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   return reply
     .code(known.statusCode)
