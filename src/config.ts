@@ -60,7 +60,7 @@ export type Config = Readonly<Omit<Static<typeof Environment>, Lists> & Record<L
 
 const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_URL:
-    'must be set to the URL of the role that the API logs in with, like postgres://user:password@host:5432/database, with special characters in the password percent-encoded',
+    'must be set to a postgres:// URL of the role that the API logs in with, with special characters in its password percent-encoded',
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
   DATABASE_PREPARE: 'must be true or false',
   DATABASE_SHARDED: 'must be true or false',

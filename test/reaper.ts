@@ -43,13 +43,15 @@ export async function runAndReap(
   const child = spawn(process.execPath, args, { stdio, env: { ...env, [MARK]: id } })
   onStart(child)
   const [code] = await once(child, 'exit')
-  let left = 0
+  const left = new Set<number>()
   // Again, because one of them may have started another meanwhile.
   for (let found = findProcesses(id); found.length > 0; found = findProcesses(id)) {
-    left += found.length
-    for (const pid of found) kill(pid)
+    for (const pid of found) {
+      left.add(pid)
+      kill(pid)
+    }
   }
-  return { code: code ?? 1, left, id }
+  return { code: code ?? 1, left: left.size, id }
 }
 
 function kill(pid: number): void {
