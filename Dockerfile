@@ -9,7 +9,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
-COPY db/*.ts db/
+COPY db db
 COPY src src
 RUN npm run build
 
@@ -26,16 +26,18 @@ ENV NODE_ENV=production
 # From what changes least to what changes most. All of it belongs to root: the API can write none of it.
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
-# Only their names are read: the API serves no database that lacks the newest one.
+# The API serves no database that lacks the newest one.
 COPY db/migrations db/migrations
-COPY src/openapi/explorer src/explorer
-COPY --from=build /app/dist/src dist/src
+COPY src/openapi/explorer src/openapi/explorer
+COPY src/run.mjs src/
+COPY --from=build /app/dist dist
 # By number, so that an orchestrator can tell that it is not root.
 USER 65532:65532
 EXPOSE 8000
 # There is no shell to expand $PORT.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["/nodejs/bin/node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8000) + '/health').then(({ ok }) => process.exit(ok ? 0 : 1))"]
-ENTRYPOINT ["/nodejs/bin/node"]
 # The garbage of requests is collected in smaller parts: as fast, and with less memory.
-CMD ["--max-semi-space-size=4", "dist/src/server.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "src/run.mjs"]
+# Or migrate, rollback, status, audit or diagram.
+CMD ["start"]

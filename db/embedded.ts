@@ -1,15 +1,15 @@
-import { execFile } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import postgres from 'postgres'
 import { startCluster } from './cluster.ts'
+import { explainFileError, inheritOwner, removeUnfinished, writeSecretFile } from './embedded/files.ts'
+import { lockFolder } from './embedded/lock.ts'
+import { run } from './embedded/run.ts'
+import { loadSecrets } from './embedded/secrets.ts'
 import { lockTimeout } from './lock-timeout.ts'
 
-const run = promisify(execFile)
 /** The package, wherever this module was compiled to. */
 const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
 
@@ -27,8 +27,6 @@ export interface Embedded {
   stop(): Promise<void>
 }
 
-type Secrets = Record<'superuser' | 'owner' | 'login' | 'jwt', string>
-
 /**
  * Starts the embedded PostgreSQL, makes its roles and database, and applies the migrations.
  * @param dataDir folder of the data and of the secrets that are made for it; made when missing
@@ -37,12 +35,29 @@ type Secrets = Record<'superuser' | 'owner' | 'login' | 'jwt', string>
  */
 export async function startEmbedded(dataDir: string, flags: string[] = []): Promise<Embedded> {
   const folder = resolve(dataDir)
-  mkdirSync(folder, { recursive: true })
-  const release = hold(folder)
+  let release = () => {}
   try {
-    const secrets = loadSecrets(folder)
-    const cluster = await startCluster(join(folder, 'postgres'), secrets.superuser, { flags })
-    const stop = () => cluster.stop().finally(release)
+    if (mkdirSync(folder, { recursive: true })) inheritOwner(folder)
+    release = lockFolder(folder)
+    removeUnfinished(folder)
+    // Of version 1.0, which trusted the process ID in it.
+    rmSync(join(folder, 'holder.pid'), { force: true })
+    return await startLocked(folder, dataDir, flags, release)
+  } catch (error) {
+    release()
+    throw explainFileError(error, folder)
+  }
+}
+
+async function startLocked(
+  folder: string,
+  dataDir: string,
+  flags: string[],
+  release: () => void,
+): Promise<Embedded> {
+  const secrets = loadSecrets(folder)
+  const cluster = await startCluster(join(folder, 'postgres'), secrets.superuser, { flags })
+  try {
     const url = (role: string, password: string, database: string) =>
       `postgres://${role}:${password}@127.0.0.1:${cluster.port}/${database}?sslmode=disable`
     const embedded = {
@@ -51,29 +66,22 @@ export async function startEmbedded(dataDir: string, flags: string[] = []): Prom
       superuserUrl: url('postgres', secrets.superuser, 'postgres'),
       jwtSecret: secrets.jwt,
       psql: `PGSERVICEFILE=${join(dataDir, 'pg_service.conf')} psql service=todo`,
-      stop,
+      stop: () => cluster.stop().finally(release),
     }
-    try {
-      await provision(embedded)
-    } catch (error) {
-      await stop()
-      throw error
-    }
-    keep(
-      folder,
-      'env',
+    await provision(embedded)
+    writeSecretFile(
+      join(folder, 'env'),
       `DATABASE_URL=${embedded.databaseUrl}\nMIGRATION_DATABASE_URL=${embedded.migrationUrl}\n`,
     )
     const service = (name: string, role: string, password: string) =>
       `[${name}]\nhost=127.0.0.1\nport=${cluster.port}\ndbname=todo\nuser=${role}\npassword=${password}\n`
-    keep(
-      folder,
-      'pg_service.conf',
+    writeSecretFile(
+      join(folder, 'pg_service.conf'),
       service('todo', 'todo_login', secrets.login) + service('todo_owner', 'todo_owner', secrets.owner),
     )
     return embedded
   } catch (error) {
-    release()
+    await cluster.stop()
     throw error
   }
 }
@@ -124,45 +132,7 @@ export async function migrate(url: string): Promise<void> {
   const options = ['--migrations-dir', join(root, 'db/migrations'), '--no-dump-schema']
   // Not as an argument, which others could see in the process list.
   await run(resolveBinary(), [...options, 'migrate'], {
-    env: { ...lockTimeout, ...process.env, DATABASE_URL: url },
+    cwd: root,
+    env: { ...lockTimeout, DATABASE_URL: url },
   })
-}
-
-/** Makes this process the holder of the folder, and returns how to let go of it. */
-function hold(folder: string): () => void {
-  const file = join(folder, 'holder.pid')
-  const holder = existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined
-  if (holder && holder !== process.pid && isRunning(holder))
-    throw new Error(
-      `The data folder ${folder} is in use by process ${holder}: stop that one, or set DATA_DIR to another folder.`,
-    )
-  rmSync(file, { force: true })
-  writeFileSync(file, `${process.pid}\n`, { flag: 'wx' })
-  return () => rmSync(file, { force: true })
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-function loadSecrets(folder: string): Secrets {
-  const file = join(folder, 'secrets.json')
-  if (!existsSync(file)) {
-    const secret = () => randomBytes(32).toString('base64url')
-    keep(
-      folder,
-      'secrets.json',
-      JSON.stringify({ superuser: secret(), owner: secret(), login: secret(), jwt: secret() }),
-    )
-  }
-  return JSON.parse(readFileSync(file, 'utf8'))
-}
-
-/** Writes a file that nobody else may read. */
-function keep(folder: string, name: string, text: string): void {
-  writeFileSync(join(folder, name), text, { mode: 0o600 })
 }

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
-import postgres from 'postgres'
 import { audit } from './audit.ts'
-import { loadEnvironment } from './environment.ts'
+import { findTarget, withConnection } from './connect.ts'
 
 const usage = `Usage: npm run db:audit -- [--role NAME]… [--schema NAME]… [--column NAME]
 Looks into the database of MIGRATION_DATABASE_URL or DATABASE_URL, or the running embedded one.
@@ -24,12 +23,9 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  loadEnvironment()
-  const { MIGRATION_DATABASE_URL, DATABASE_URL } = process.env
-  const url = MIGRATION_DATABASE_URL || DATABASE_URL
-  if (!url) throw new Error(`There is no database to look into.\n${usage}`)
-  const sql = postgres(url, { max: 1, connect_timeout: 5 })
-  try {
+  const target = findTarget()
+  const { DATABASE_URL } = process.env
+  return withConnection(target, async (sql) => {
     const [me] = await sql<{ name: string }[]>`select current_user as name`
     const login = DATABASE_URL && decodeURIComponent(new URL(DATABASE_URL).username)
     const roles = values.role ?? [login || String(me?.name)]
@@ -39,9 +35,7 @@ async function main(): Promise<number> {
     console.log(findings.length > 0 ? `\nFindings: ${findings.length}` : '\nNo findings.')
     for (const { object, finding } of findings) console.log(`  ${object} ${finding}`)
     return findings.length > 0 ? 1 : 0
-  } finally {
-    await sql.end()
-  }
+  })
 }
 
 try {

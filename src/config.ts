@@ -62,7 +62,8 @@ type Lists = 'TRUST_PROXY' | 'CORS_ORIGINS' | 'CORS_ALLOWED_HEADERS'
 export type Config = Readonly<Omit<Static<typeof Environment>, Lists> & Record<Lists, readonly string[]>>
 
 const needs: Partial<Record<keyof Config, string>> = {
-  DATABASE_URL: 'must be set to a postgres:// URL of the role that the API logs in with',
+  DATABASE_URL:
+    'must be set to a postgres:// URL of the role that the API logs in with, with special characters in its password percent-encoded',
   JWT_SECRET: 'must be set to at least 32 bytes of secret',
   DATABASE_PREPARE: 'must be true or false',
   DATABASE_SHARDED: 'must be true or false',
@@ -108,6 +109,17 @@ function parseProxies(list: string): string[] {
   return entries
 }
 
+/** Whether drivers can read it: a URL, with no stray % in its parts. */
+export function isDatabaseUrl(text: string): boolean {
+  try {
+    const { protocol, username, password, hostname, pathname } = new URL(text)
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part)
+    return /^postgres(ql)?:$/.test(protocol)
+  } catch {
+    return false
+  }
+}
+
 /**
  * The configuration of the API from environment variables.
  * @param env variables by name; an empty one counts as absent
@@ -125,6 +137,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     throw new Error(`${name} ${needs[name] ?? range}.`)
   }
   const config = Value.Decode(Environment, values)
+  if (!isDatabaseUrl(config.DATABASE_URL)) throw new Error(`DATABASE_URL ${needs.DATABASE_URL}.`)
   if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new Error(`JWT_SECRET ${needs.JWT_SECRET}.`)
   const previous = Buffer.byteLength(config.JWT_SECRET_PREVIOUS)
   if (previous > 0 && previous < 32)

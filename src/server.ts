@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { about } from './about.ts'
 import { buildApp } from './app.ts'
 import { back } from './backing.ts'
 import { type Config, loadConfig } from './config.ts'
+import { explainConnectionError } from './database/connection-errors.ts'
+import { loadEnvironment } from './environment.ts'
 import { findFaults } from './health/check.ts'
 
 /** Connections that wait to be taken, so that a burst of them need not try again a second later; the kernel may keep fewer. */
@@ -14,15 +15,16 @@ const BACKLOG = 4096
 async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
   try {
-    const faults = await findFaults(app.database).catch(() => {
-      throw new Error('The database at DATABASE_URL cannot be reached, or refuses its user or password.')
+    const faults = await findFaults(app.database).catch((cause) => {
+      throw new Error(explainConnectionError(cause, config.DATABASE_URL, 'DATABASE_URL'), { cause })
     })
     if (faults.length > 0) throw new Error(`This database cannot be used. ${faults.join(' ')}`)
     await app
       .listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG })
       .catch((error: NodeJS.ErrnoException) => {
         const taken = error.code === 'EADDRINUSE'
-        throw new Error(taken ? `The port ${config.PORT} is in use: set PORT to another one.` : error.message)
+        const inUse = `The port ${config.PORT} is in use: set PORT to another one.`
+        throw new Error(taken ? inUse : error.message, { cause: error })
       })
     return app
   } catch (error) {
@@ -46,7 +48,7 @@ async function main(): Promise<void> {
   const signal = new Promise<string>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, resolve)
   })
-  if (existsSync('.env')) process.loadEnvFile('.env')
+  loadEnvironment()
   const { env, psql, stop } = await back(process.env)
   try {
     const config = loadConfig(env)

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync, watch } from 'node:fs'
+import { readdirSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { back } from '../src/backing.ts'
+import { loadEnvironment } from '../src/environment.ts'
 import { blankFile } from './blank.mjs'
 
 // `npm run dev`: the service from its sources, anew on every change, within a second. What takes long stays:
@@ -15,7 +16,7 @@ const SETTLED = 30
 const interrupted = new Promise((resolve) => {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, resolve)
 })
-if (existsSync('.env')) process.loadEnvFile('.env')
+loadEnvironment()
 const { env, psql, stop } = await back(process.env)
 if (psql) process.stdout.write(`Database ${psql}\n`)
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { accountFor } from '../db/cluster.ts'
+import { accountFor } from '../db/embedded/place.ts'
 
 // Programs that npm does not bring. A test that needs one that is missing is skipped, with this sentence.
 

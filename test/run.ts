@@ -1,5 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { runAndReap } from './reaper.ts'
 import { startServer } from './server.ts'
 
 // Runs tap, with one PostgreSQL for the whole suite. Arguments go to tap: `npm test -- test/todos/*`.
@@ -15,14 +16,18 @@ if (!existsSync(built) || readFileSync(built, 'utf8') !== process.cwd()) {
 // The tests of the start run the production build.
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap?.kill(signal))
-let tap: ReturnType<typeof spawn> | undefined
+let tap: ChildProcess | undefined
 const { env, stop } = await startServer()
 try {
-  tap = spawn(process.execPath, [tapProgram, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, ...env },
-  })
-  process.exitCode = await new Promise<number>((resolve) => tap?.once('exit', (code) => resolve(code ?? 1)))
+  // A test file that times out cannot stop what it started.
+  const { code } = await runAndReap(
+    [tapProgram, ...process.argv.slice(2)],
+    { ...process.env, ...env },
+    (child) => {
+      tap = child
+    },
+  )
+  process.exitCode = code
 } finally {
   await stop()
 }

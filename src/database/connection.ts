@@ -68,16 +68,16 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     connection.alive = false
     onEnd()
     socket.destroy()
-    const reason = connection.committing ? unknownOutcome() : fault
+    const reason = connection.committing ? unknownOutcome(fault) : fault
     connection.onLost?.(reason)
     pipeline?.fail(reason)
     for (const { reject } of queued) reject(reason)
   }
-  client.on('error', () => destroy())
+  client.on('error', (cause) => destroy(unavailable(cause)))
   const connection: Connection = {
-    opened: client.connect().catch(() => {
-      destroy()
-      throw unavailable()
+    opened: client.connect().catch((cause) => {
+      destroy(unavailable(cause))
+      throw unavailable(cause)
     }),
     alive: true,
     get idle() {

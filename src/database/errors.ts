@@ -21,7 +21,7 @@ export function fromDatabase(error: DatabaseError): ApiError | undefined {
   if (error.code === INSUFFICIENT_PRIVILEGE) return insufficientScope()
   // Serialization failure, deadlock; lock not available; out of resources; operator intervention, which includes
   // timeouts.
-  return isTransient(error) || /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
+  return isTransient(error) || /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable(error) : undefined
 }
 
 /** The plan of a prepared statement no longer fits its tables; a pooler has lost it, or made it twice. */

@@ -44,9 +44,11 @@ export class ApiError extends Error {
   declare readonly statusCode: number
   declare readonly extras: ProblemExtras
 
-  constructor(code: ProblemCode, extras: ProblemExtras = {}) {
+  /** @param cause what went wrong inside: for the log, never for the client */
+  constructor(code: ProblemCode, extras: ProblemExtras = {}, cause?: unknown) {
     const [status, title] = problems[code]
-    super(extras.status === undefined || extras.status === status ? title : STATUS_CODES[extras.status])
+    const isOther = extras.status !== undefined && extras.status !== status
+    super(isOther ? STATUS_CODES[extras.status as number] : title, { cause })
     this.code = code
     this.statusCode = extras.status ?? status
     this.extras = extras
@@ -62,10 +64,11 @@ export function found<Row>(rows: readonly Row[]): Row {
   return row
 }
 export const overloaded = (): ApiError => new ApiError('overloaded', retry)
-export const unavailable = (): ApiError => new ApiError('unavailable', retry)
+export const unavailable = (cause?: unknown): ApiError => new ApiError('unavailable', retry, cause)
 const unknown = 'Whether this was done is not known: send it again with its Idempotency-Key, or look.'
 /** For a write whose commit was sent and never answered. */
-export const unknownOutcome = (): ApiError => new ApiError('unavailable', { ...retry, detail: unknown })
+export const unknownOutcome = (cause?: unknown): ApiError =>
+  new ApiError('unavailable', { ...retry, detail: unknown }, cause)
 
 /** The challenge of RFC 6750, section 3. */
 const challenge = (parameters = '') => ({

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { DatabaseError } from 'pg'
+import { innermost } from '../database/connection-errors.ts'
 import { fromDatabase } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
 import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
@@ -46,12 +47,12 @@ function fromValidation(context: string, validation: FastifySchemaValidationErro
 /** What the client is told of an error. Never anything of Postgres or of the stack. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal')
+  if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal', {}, error)
   const { code, validation, validationContext, statusCode } = error as FastifyError
   if (validation) return fromValidation(String(validationContext), validation)
   const known = frameworkErrors[code]
   if (known) return new ApiError(known)
-  return new ApiError(Number(statusCode) < 500 ? 'invalid_request' : 'internal')
+  return Number(statusCode) < 500 ? new ApiError('invalid_request') : new ApiError('internal', {}, error)
 }
 
 /** The problem document of RFC 9457. */
@@ -76,6 +77,7 @@ function sendProblem(
 ): FastifyReply {
   const known = toApiError(error)
   request.problem = known.code
+  request.cause = known.statusCode >= 500 && known.cause ? innermost(known.cause) : undefined
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   return reply
     .code(known.statusCode)

@@ -8,6 +8,8 @@ declare module 'fastify' {
     cost: { auth: number; db: number; statements: number }
     /** The code of the problem document that it was answered with. */
     problem: ProblemCode | undefined
+    /** What caused a 5xx, in a few words for the log. */
+    cause: string | undefined
   }
 }
 
@@ -18,6 +20,7 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.decorateRequest('cost')
     app.decorateRequest('problem')
+    app.decorateRequest('cause')
     app.addHook('onRequest', async (request) => {
       request.cost = { auth: 0, db: 0, statements: 0 }
     })
@@ -28,19 +31,24 @@ export default fp<{ config: Config }>(
         const entries = Object.entries(times).map(([name, time]) => `${name};dur=${toMs(time)}`)
         reply.header('server-timing', entries.join(', '))
       })
-    app.addHook('onResponse', async ({ method, routeOptions, credential, cost, problem, log }, reply) => {
-      const line = {
-        method,
-        route: routeOptions.url ?? 'none',
-        status: reply.statusCode,
-        code: problem,
-        user_id: credential?.user_id,
-        statements: cost.statements,
-        db_ms: toMs(cost.db),
-        ms: toMs(reply.elapsedTime),
-      }
-      log.info(line, 'request')
-    })
+    app.addHook(
+      'onResponse',
+      async ({ method, routeOptions, credential, cost, problem, cause, log }, reply) => {
+        const line = {
+          method,
+          route: routeOptions.url ?? 'none',
+          status: reply.statusCode,
+          code: problem,
+          cause,
+          user_id: credential?.user_id,
+          statements: cost.statements,
+          db_ms: toMs(cost.db),
+          ms: toMs(reply.elapsedTime),
+        }
+        // One line, and no stack: while the database is away there may be thousands a second.
+        log[reply.statusCode >= 500 ? 'error' : 'info'](line, 'request')
+      },
+    )
   },
   { name: 'observability' },
 )

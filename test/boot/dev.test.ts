@@ -4,6 +4,7 @@ import { cpSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { childEnvironment } from '../../db/child-environment.ts'
 import { freePort } from '../programs.ts'
 import { JWT_SECRET, quiet } from './process.ts'
 
@@ -15,7 +16,7 @@ t.test('npm run dev starts anew on every change, and keeps the database running'
   const port = await freePort()
   const dev = spawn(process.execPath, ['--import', './test/blank.mjs', 'test/dev.ts'], {
     cwd: copy,
-    env: { PATH: process.env.PATH, ...quiet, JWT_SECRET, PORT: `${port}` },
+    env: { ...childEnvironment(), ...quiet, JWT_SECRET, PORT: `${port}` },
   })
   let said = ''
   for (const stream of [dev.stdout, dev.stderr]) stream.on('data', (data) => (said += data))

@@ -167,7 +167,7 @@ t.test('is a command: a table, the findings, and an exit code', async (t) => {
   t.match(clean, { code: 0, stdout: /public\.todos .*'forced'.*'delete insert.*No findings/s })
   t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
   t.match(help, { code: 0, stdout: /--role/ })
-  t.match(none, { code: 2, stderr: /There is no database to look into/ })
+  t.match(none, { code: 2, stderr: /There is no database: start the service/ })
   t.match(role, { code: 2, stdout: '', stderr: 'There is no role mistyped to look into.' })
   t.match(schema, { code: 2, stdout: '', stderr: 'There is no schema pubic to look into.' })
 })
