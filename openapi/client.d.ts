@@ -399,9 +399,9 @@ export interface components {
                  * @example limit
                  */
                 parameter?: string;
-                /** @example maxLength */
+                /** @example too_long */
                 code: string;
-                /** @example must NOT have more than 200 characters */
+                /** @example must have 1 to 200 characters */
                 message: string;
             }[];
         };
@@ -1016,8 +1016,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1171,8 +1171,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1335,8 +1335,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1571,8 +1571,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1806,8 +1806,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2030,8 +2030,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2278,8 +2278,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2471,8 +2471,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2684,8 +2684,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3009,8 +3009,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3225,8 +3225,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3424,8 +3424,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3662,8 +3662,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3879,8 +3879,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4100,8 +4100,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4345,8 +4345,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4613,8 +4613,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4852,8 +4852,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5150,8 +5150,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5388,8 +5388,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5615,8 +5615,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5908,8 +5908,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -6297,8 +6297,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }

@@ -5,10 +5,10 @@ import auth from './auth/routes.ts'
 import { answerBrokenRequest } from './broken-requests.ts'
 import type { Config } from './config.ts'
 import health from './health/routes.ts'
+import { createSchemaController } from './http/validation.ts'
 import authPlugin from './plugins/auth.ts'
 import cleanup from './plugins/cleanup.ts'
 import clients from './plugins/clients.ts'
-import { schemaController } from './plugins/compilers.ts'
 import contract from './plugins/contract.ts'
 import database from './plugins/database.ts'
 import docs from './plugins/docs.ts'
@@ -71,7 +71,7 @@ export async function buildApp(
     // Unknown methods and broken URLs too are answered with a problem document.
     frameworkErrors: (error, request, reply) => app.errorHandler(error, request, reply),
     clientErrorHandler: answerBrokenRequest,
-    schemaController,
+    schemaController: createSchemaController(),
     // They are answered like any other; see `leaving`.
     return503OnClosing: false,
   })

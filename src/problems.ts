@@ -1,5 +1,4 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { DatabaseError } from 'pg'
 import {
   ApiError,
@@ -34,37 +33,11 @@ const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
 }
 
-/** The most members that one answer complains of. */
-const MAX_REPORTED = 20
-/** Where Ajv's own words would show a pattern, or speak of properties. */
-const messages: Record<string, string> = {
-  additionalProperties: 'is not known here',
-  discriminator: 'is none of those that are known',
-  pattern: 'is blank, or has a form or characters that are not allowed',
-  required: 'is missing',
-}
-
-function fromValidation(context: string, validation: FastifySchemaValidationError[]): ApiError {
-  const errors = validation.slice(0, MAX_REPORTED).map(({ keyword, instancePath, params, message }) => {
-    // What is missing or unknown is named by Ajv beside the path of the object it is in.
-    const member = params.missingProperty ?? params.additionalProperty ?? params.tag
-    const below = member === undefined ? '' : `/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`
-    const path = (instancePath + below).slice(0, 200)
-    return {
-      ...(context === 'body' ? { pointer: path } : { parameter: path.slice(1) }),
-      code: keyword,
-      message: messages[keyword] ?? String(params.format === 'password' ? 'must be 8 to 72 bytes' : message),
-    }
-  })
-  return new ApiError('invalid_request', { detail: `The ${context} is not valid: see errors.`, errors })
-}
-
 /** What the client is told of an error. Never anything of Postgres or of the stack. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal')
-  const { code, validation, validationContext, statusCode } = error as FastifyError
-  if (validation) return fromValidation(String(validationContext), validation)
+  const { code, statusCode } = error as FastifyError
   const known = frameworkErrors[code]
   if (known) return new ApiError(known)
   return new ApiError(Number(statusCode) < 500 ? 'invalid_request' : 'internal')

@@ -1,8 +1,10 @@
 import { type SchemaOptions, type Static, type TSchema, Type } from '@sinclair/typebox'
 
-/** Text that Postgres can keep as it is: no NUL, no lone surrogate (the pattern runs in Unicode mode). */
+/** Text that PostgreSQL can store: no NUL, no unpaired surrogate (patterns run in Unicode mode). */
 export const TEXT = '^[^\\u0000\\uD800-\\uDFFF]*$'
 export const NOT_BLANK = '^(?=[^]*\\S)[^\\u0000\\uD800-\\uDFFF]*$'
+/** What a header can carry unchanged. */
+export const PRINTABLE = '^[\\x20-\\x7e]+$'
 
 /** What a credential may be allowed. */
 export const scopes = ['todos:read', 'todos:write', 'account'] as const
@@ -77,8 +79,8 @@ export const Problem = Type.Object(
           parameter: Type.Optional(
             Type.String({ maxLength: 200, description: 'The path or query parameter.', examples: ['limit'] }),
           ),
-          code: Type.String({ maxLength: 50, examples: ['maxLength'] }),
-          message: Type.String({ maxLength: 200, examples: ['must NOT have more than 200 characters'] }),
+          code: Type.String({ maxLength: 50, examples: ['too_long'] }),
+          message: Type.String({ maxLength: 500, examples: ['must have 1 to 200 characters'] }),
         }),
         { maxItems: 20, description: 'With 400: each member that is wrong.' },
       ),
@@ -151,7 +153,7 @@ export const Headers = {
     Type.String({
       minLength: 1,
       maxLength: 255,
-      pattern: '^[\\x20-\\x7e]+$',
+      pattern: PRINTABLE,
       description: 'Makes a retry safe: the same key with the same request is done once, for 24 hours.',
       examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
     }),

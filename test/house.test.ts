@@ -14,7 +14,7 @@ const files = paths
     const imports = [...text.matchAll(/^(?:import|export)\b[^'`]*? from '([^']+)'/gms)].map(
       ([, name = '']) => (name.startsWith('.') ? relative('', join(dirname(path), name)) : name),
     )
-    const [, room] = /^src\/(?!plugins\/)(\w+)\//.exec(path) ?? []
+    const [, room] = /^src\/(?!plugins\/|http\/)(\w+)\//.exec(path) ?? []
     return { path, text, imports, room, name: path.replace(/.*\//, '') }
   })
 /** Files of statements. */
@@ -30,7 +30,8 @@ t.test('has no file over 200 lines', async (t) => {
 t.test('lets a room know the shared files, and of another room its schemas alone', async (t) => {
   for (const { path, room, imports } of sources.filter((file) => file.room))
     for (const name of imports) {
-      const known = name.startsWith(`src/${room}/`) || /^src\/([\w-]+|\w+\/schema)\.ts$/.test(name)
+      const known =
+        name.startsWith(`src/${room}/`) || /^src\/([\w-]+|http\/[\w-]+|\w+\/schema)\.ts$/.test(name)
       t.ok(known || !name.startsWith('src/'), `${path} imports ${name}`)
       t.notMatch(name, /^src\/(app|server|openapi)\.ts$/, path)
     }
@@ -38,7 +39,7 @@ t.test('lets a room know the shared files, and of another room its schemas alone
 
 t.test('lets a plugin know no room', async (t) => {
   for (const { path, imports } of sources.filter(({ path }) => path.startsWith('src/plugins/')))
-    t.notMatch(imports.join(), /src\/(?!plugins\/)\w+\//, path)
+    t.notMatch(imports.join(), /src\/(?!plugins\/|http\/)\w+\//, path)
 })
 
 t.test('keeps SQL out of routes, and Fastify out of SQL', async (t) => {
