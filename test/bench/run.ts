@@ -3,6 +3,7 @@ import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
 import { conclude, publish } from './report.ts'
 import { withDatabase } from './service.ts'
+import { measureStalls } from './stalls.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
 import { measureTrips } from './trips.ts'
 
@@ -18,6 +19,7 @@ const parts = {
   enumeration: measureEnumeration,
   storm: measureStorm,
   growth: measureGrowth,
+  stalls: measureStalls,
 }
 const asked = process.argv.slice(2)
 await withDatabase(async (database) => {

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Todo } from '../../src/todos/schema.ts'
 import { importBuild } from './build.ts'
 
@@ -35,4 +36,11 @@ if (mode !== 'api') {
 }
 await app.listen({ port: 0, host: '127.0.0.1' })
 process.send?.(app.listeningOrigin)
+// Asked how long the event loop has stood still at most since it was asked before.
+const delay = monitorEventLoopDelay({ resolution: 1 })
+process.on('message', () => {
+  process.send?.({ stall: delay.max / 1e6 })
+  delay.enable()
+  delay.reset()
+})
 process.on('SIGTERM', () => process.exit())
