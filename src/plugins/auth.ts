@@ -7,6 +7,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
 import type { Credential } from '../database.ts'
 import { insufficientScope, unauthorized } from '../errors.ts'
+import { toAddress } from '../http/address.ts'
 import { type Client, Id, type Scope } from '../schema.ts'
 import { looksLike, parseSecret } from '../secrets.ts'
 
@@ -111,7 +112,7 @@ export default fp<{ config: Config; now: () => number }>(
     app.decorateRequest('client', {
       getter() {
         const user_agent = this.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null
-        return { ip: this.ip, user_agent }
+        return { ip: toAddress(this.ip, `${this.socket.remoteAddress}`), user_agent }
       },
     })
     app.addHook('onRoute', (route) => {

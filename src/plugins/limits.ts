@@ -47,7 +47,7 @@ export default fp<{ config: Config }>(
       }
     }
 
-    const address = (request: FastifyRequest) => normalizeIP(request.ip, 64)
+    const address = (request: FastifyRequest) => normalizeIP(request.client.ip, 64)
     const limiters = {
       api: limiter('api', config.RATE_LIMIT_API, address),
       register: limiter('register', config.RATE_LIMIT_REGISTER, address),
