@@ -800,7 +800,7 @@ export interface components {
             completed?: boolean;
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset, years 1900 to 2999, at most microseconds.
+             * @description RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
              * @example 2026-11-23T09:30:00Z
              */
             due_at?: string | null;
@@ -833,7 +833,7 @@ export interface components {
             completed?: boolean;
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset, years 1900 to 2999, at most microseconds.
+             * @description RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
              * @example 2026-11-23T09:30:00Z
              */
             due_at?: string | null;
@@ -1380,10 +1380,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The email is already registered",
+                     *       "title": "The request conflicts with what is stored",
                      *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
+                     *       "code": "conflict",
+                     *       "detail": "The request conflicts with what is stored.",
                      *       "instance": "/register",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2777,10 +2777,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The email is already registered",
+                     *       "title": "The request conflicts with what is stored",
                      *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
+                     *       "code": "conflict",
+                     *       "detail": "The request conflicts with what is stored.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }

@@ -14,6 +14,7 @@ const problems = {
   not_found: [404, 'There is nothing here'],
   method_not_allowed: [405, 'The method is not allowed here'],
   not_acceptable: [406, 'The answer would be application/json'],
+  conflict: [409, 'The request conflicts with what is stored'],
   email_taken: [409, 'The email is already registered'],
   request_in_progress: [409, 'A request with this Idempotency-Key is still running'],
   precondition_failed: [412, 'It has been changed meanwhile'],

@@ -16,15 +16,27 @@ const constraints: Record<string, () => ApiError> = {
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
 }
 
+/** Unique and exclusion violations and missing references: what is stored is in the way. */
+const CONFLICT = /^(23503|23505|23P01)$/
+/** Data exceptions, other constraints, and program limits such as the size of an index entry. */
+const BAD_VALUE = /^(22|23|54)/
+
 /** From SQLSTATE (PostgreSQL manual, appendix A) to the client's error; undefined when it is our fault. */
 function fromDatabase(error: DatabaseError): ApiError | undefined {
   const known = error.constraint && constraints[error.constraint]
   if (known) return known()
   if (error.code === '42501') return insufficientScope()
+  if (CONFLICT.test(`${error.code}`)) return new ApiError('conflict')
+  if (BAD_VALUE.test(`${error.code}`))
+    return new ApiError('invalid_request', { detail: 'A value in the request cannot be stored.' })
   // No such prepared statement, which a pooler has lost; serialization failure, deadlock, lock not available; out of
   // resources, operator's intervention (a timeout, too).
   return /^(26|40|55P03|53|57)/.test(`${error.code}`) ? unavailable() : undefined
 }
+
+/** Whether the schema should have refused the request: a client error, but one to look into. */
+const isSchemaGap = (error: unknown): boolean =>
+  error instanceof DatabaseError && BAD_VALUE.test(`${error.code}`) && !constraints[`${error.constraint}`]
 
 const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
@@ -64,6 +76,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     reply.header('accept-patch', 'application/merge-patch+json, application/json')
   request.problem = known.code
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
+  if (isSchemaGap(error))
+    request.log.error({ err: error }, 'PostgreSQL refused a value that the schema accepts')
   return reply
     .code(known.statusCode)
     .headers(known.extras.headers ?? {})

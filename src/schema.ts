@@ -34,11 +34,11 @@ export const Id = Type.String({
 const timestamp = { format: 'date-time', maxLength: 40, examples: ['2026-11-23T09:30:00Z'] }
 /** What the API answers: RFC 3339, UTC. */
 export const Timestamp = Type.String({ ...timestamp, description: 'RFC 3339, in UTC.' })
-/** What a client may send: up to microseconds and the years 1900 to 2999, so that nothing is rounded or overflows. */
+/** What a client may send: up to microseconds, offsets that PostgreSQL takes, and the years 1900 to 2999 in UTC. */
 export const NewTimestamp = Type.String({
   ...timestamp,
-  pattern: '^(19|2\\d)\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d)$',
-  description: 'RFC 3339 with an offset, years 1900 to 2999, at most microseconds.',
+  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-](0\\d|1[0-5]):[0-5]\\d)$',
+  description: 'RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.',
 })
 
 export const Problem = Type.Object(

@@ -37,6 +37,8 @@ interface Form {
   isValid(text: string): boolean
   /** What a client is told; it names the form and an example. */
   message: string
+  /** A narrower range, of texts in the right form. */
+  range?: { includes(text: string): boolean; message: string }
 }
 /** What each format means, for Ajv and for the client. */
 export const formats: Readonly<Record<string, Form>> = {
@@ -51,18 +53,27 @@ export const formats: Readonly<Record<string, Form>> = {
   'date-time': {
     isValid: isDateTime,
     message: 'must be a date-time with a UTC offset, for example 2026-12-24T18:00:00+01:00',
+    range: { includes: isInYears, message: 'must be in the years 1900 to 2999, in UTC' },
   },
   password: { isValid: isPassword, message: 'must be 8 to 72 bytes long' },
 }
 
+// PostgreSQL takes offsets below 16 hours; six decimals are all that it keeps.
 const DATE_TIME =
-  /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+  /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-5]):[0-5]\d)$/
 
 /** RFC 3339 without leap seconds. */
 function isDateTime(text: string): boolean {
-  const [, year, month, day] = DATE_TIME.exec(text)?.map(Number) ?? []
-  if (!year || !month || !day) return false
-  return month <= 12 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate()
+  const [, year = 0, month = 0, day = 0] = DATE_TIME.exec(text)?.map(Number) ?? []
+  return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate()
+}
+
+const FIRST = Date.UTC(1900, 0, 1)
+const AFTER_LAST = Date.UTC(3000, 0, 1)
+/** The years are those of the time in UTC, as it is returned: what is returned can be sent back. */
+function isInYears(text: string): boolean {
+  const time = Date.parse(text)
+  return time >= FIRST && time < AFTER_LAST
 }
 
 const TYPES: Readonly<Record<string, { is(value: unknown): boolean; form: string }>> = {
@@ -108,6 +119,7 @@ export function findTextFault(schema: Schema, text: string): TextFault {
   const form = format === undefined ? undefined : formats[format]
   if (form?.isValid(text) === false)
     return [format === 'password' ? 'wrong_length' : 'wrong_format', describe(schema)]
+  if (form?.range?.includes(text) === false) return ['out_of_range', form.range.message]
   if (pattern === undefined || new RegExp(pattern, 'u').test(text)) return undefined
   if (pattern === NOT_BLANK && !/\S/.test(text)) return ['blank', 'must contain more than white space']
   if (pattern === NOT_BLANK || pattern === TEXT)

@@ -23,7 +23,12 @@ export function createSchemaController(): Controller {
     // Half the time to compile: one function per named schema, not a copy of it in each that refers to it.
     inlineRefs: false,
     code: { optimize: false },
-    formats: Object.fromEntries(Object.entries(formats).map(([name, { isValid }]) => [name, isValid])),
+    formats: Object.fromEntries(
+      Object.entries(formats).map(([name, { isValid, range }]) => [
+        name,
+        (text: string) => isValid(text) && range?.includes(text) !== false,
+      ]),
+    ),
   })
   const known = new Map<string, Schema>()
   const resolve = (ref: string) => known.get(ref) as Schema
