@@ -126,7 +126,8 @@ export const Headers = {
     examples: ['/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'],
   }),
   link: Type.String({
-    maxLength: 5000,
+    // Three times the longest filters, percent-encoded, and two cursors; see test/todos/limits.test.ts.
+    maxLength: 12_000,
     description: 'First, previous and next page (RFC 8288).',
     examples: ['</todos?limit=20>; rel="first"'],
   }),
