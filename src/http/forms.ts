@@ -78,7 +78,11 @@ function isInYears(text: string): boolean {
 
 const TYPES: Readonly<Record<string, { is(value: unknown): boolean; form: string }>> = {
   string: { is: (value) => typeof value === 'string', form: 'a string' },
-  integer: { is: Number.isInteger, form: 'a whole number' },
+  // A number too large for JavaScript is Infinity, and out of every range.
+  integer: {
+    is: (value) => Number.isInteger(value) || value === Infinity || value === -Infinity,
+    form: 'a whole number',
+  },
   boolean: { is: (value) => typeof value === 'boolean', form: 'true or false' },
   null: { is: (value) => value === null, form: 'null' },
   array: { is: Array.isArray, form: 'an array' },
