@@ -82,7 +82,6 @@ export function findFaults(schema: Schema, value: unknown, resolve: (ref: string
     const names = Object.keys(properties)
     const allowed = names.length > 0 ? `; allowed: ${names.join(', ')}` : ''
     for (const name of Object.keys(value)) {
-      if (isSpent()) return
       if (!Object.hasOwn(properties, name))
         yield { path: [...path, name], code: 'unknown_member', message: `is not recognised${allowed}` }
     }

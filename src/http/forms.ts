@@ -119,10 +119,10 @@ export function findTextFault(schema: Schema, text: string): TextFault {
   const length = text.length > 2 * maxLength ? text.length : [...text].length
   const range = maxLength === Infinity ? `at least ${minLength}` : `${minLength} to ${maxLength}`
   if (length > maxLength) return ['too_long', `must have ${range} characters`]
-  if (length < minLength) return ['too_short', `must have ${range} characters`]
   const form = format === undefined ? undefined : formats[format]
   if (form?.isValid(text) === false)
     return [format === 'password' ? 'wrong_length' : 'wrong_format', describe(schema)]
+  if (length < minLength) return ['too_short', `must have ${range} characters`]
   if (form?.range?.includes(text) === false) return ['out_of_range', form.range.message]
   if (pattern === undefined || new RegExp(pattern, 'u').test(text)) return undefined
   if (pattern === NOT_BLANK && !/\S/.test(text)) return ['blank', 'must contain more than white space']

@@ -112,13 +112,15 @@ t.test('explains texts, constants and sets', async (t) => {
     [{ type: 'string', pattern: '^a$' }, 'b', 'wrong_format', 'has the wrong form'],
     [
       { type: 'string', pattern: '^a$', format: 'uuid' },
-      '0'.repeat(8),
+      '0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d',
       'wrong_format',
       'must be a UUID, for example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d',
     ],
     [{ type: 'string', minLength: 2 }, 'a', 'too_short', 'must have at least 2 characters'],
     [{ type: 'string', format: 'password' }, 'short', 'wrong_length', 'must be 8 to 72 bytes long'],
     [{ const: 'exact' }, 'x', 'not_one_of', 'must be exact'],
+    [{ enum: ['exact'] }, 'x', 'not_one_of', 'must be exact'],
+    [{ enum: ['a', 'b'] }, 'x', 'not_one_of', 'must be one of a, b'],
     [
       { type: 'array', items: { type: 'string' }, uniqueItems: true },
       ['a', 'a'],
