@@ -3,7 +3,7 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, invalidParameter } from '../errors.ts'
 
 /** What a browser's script may read beyond the headers that it always may. */
 const exposed = [
@@ -26,6 +26,8 @@ const allowed = [
   'X-Request-Id',
 ]
 const DAY = 86_400
+/** Characters. The time to parse the header grows with the square of its length. */
+const MAX_ACCEPT = 1000
 /** The explorer, and what has a well-known place. */
 const PAGES = /^\/(docs|\.well-known\/)/
 
@@ -58,6 +60,8 @@ export default fp<{ config: Config }>(
       // These are public, and not JSON.
       if (PAGES.test(request.url)) return
       reply.header('cache-control', 'no-store')
+      if (`${request.headers.accept}`.length > MAX_ACCEPT)
+        throw invalidParameter('accept', 'too_long', `must have at most ${MAX_ACCEPT} characters`)
       // RFC 9110, section 12.5.1. An error is answered as a problem document whatever is accepted.
       if (!request.accepts().type(['application/json', 'application/problem+json']))
         throw new ApiError('not_acceptable')
