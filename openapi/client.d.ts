@@ -419,9 +419,9 @@ export interface components {
                  * @example limit
                  */
                 parameter?: string;
-                /** @example maxLength */
+                /** @example too_long */
                 code: string;
-                /** @example must NOT have more than 200 characters */
+                /** @example must have 1 to 200 characters */
                 message: string;
             }[];
         };
@@ -872,7 +872,7 @@ export interface components {
             completed?: boolean;
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset, years 1900 to 2999, at most microseconds.
+             * @description RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
              * @example 2026-11-23T09:30:00Z
              */
             due_at?: string | null;
@@ -912,7 +912,7 @@ export interface components {
             completed?: boolean;
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset, years 1900 to 2999, at most microseconds.
+             * @description RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
              * @example 2026-11-23T09:30:00Z
              */
             due_at?: string | null;
@@ -1117,8 +1117,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1272,8 +1272,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1427,8 +1427,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1591,8 +1591,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -1830,8 +1830,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2068,8 +2068,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2295,8 +2295,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2546,8 +2546,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2739,8 +2739,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -2952,8 +2952,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3281,8 +3281,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3497,8 +3497,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3696,8 +3696,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -3935,8 +3935,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4152,8 +4152,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4373,8 +4373,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4621,8 +4621,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -4889,8 +4889,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5128,8 +5128,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5429,8 +5429,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5667,8 +5667,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -5917,8 +5917,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "parameter": "colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -6210,8 +6210,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }
@@ -6602,8 +6602,8 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "pointer": "/colour",
-                     *           "code": "additionalProperties",
-                     *           "message": "is not known here"
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
                      *         }
                      *       ]
                      *     }

@@ -11,7 +11,6 @@ import health from './health/routes.ts'
 import basePath from './http/base-path.ts'
 import { answerBrokenRequest } from './http/broken-requests.ts'
 import { trustProxies } from './http/client-address.ts'
-import { schemaController } from './http/compilers.ts'
 import clients from './http/connections.ts'
 import content from './http/content.ts'
 import contract from './http/contract.ts'
@@ -25,6 +24,7 @@ import limits from './http/rate-limits.ts'
 import observability from './http/request-log.ts'
 import { normalizeTarget } from './http/request-target.ts'
 import routing from './http/routing.ts'
+import { createSchemaController } from './http/validation.ts'
 import docs from './openapi/plugin.ts'
 import root from './root/routes.ts'
 import security from './security/routes.ts'
@@ -80,7 +80,7 @@ export async function buildApp(
     rewriteUrl: normalizeTarget,
     routerOptions: { maxParamLength: 1_000_000 },
     clientErrorHandler: (error, socket) => answerBrokenRequest(app, error, socket),
-    schemaController,
+    schemaController: createSchemaController(),
     // They are answered like any other; see `leaving`.
     return503OnClosing: false,
   })

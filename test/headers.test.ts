@@ -111,3 +111,12 @@ t.test('lets pages of the configured origins use the API', async (t) => {
     'access-control-allow-origin' in (await app.inject({ url: '/health', headers: { origin } })).headers,
   )
 })
+
+t.test('refuses an Accept so long that parsing it would take long', async (t) => {
+  const ask = (accept: string) => app.inject({ url: '/me', headers: { accept } })
+  t.equal((await ask(`${'text/html,'.repeat(99)}*/*`)).statusCode, 401, '993 characters')
+  const answer = await ask(`"${'W/"",'.repeat(3000)}`)
+  problem(t, answer, 400, 'invalid_request')
+  t.match(answer.json().errors, [{ parameter: 'accept', code: 'too_long' }])
+  t.equal((await app.inject({ url: '/health', headers: { accept: '*/*,'.repeat(400) } })).statusCode, 400)
+})

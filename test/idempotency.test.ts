@@ -205,7 +205,7 @@ t.test('tells nothing as done that the database did not commit', async (t) => {
   const small = await createApp(t, database)
   const user = await signUp(small)
   await database.admin`alter table idempotency_keys add constraint broken check (result is null) not valid`
-  problem(t, await user.ask('POST', '/todos', { title: 'lost' }, key()), 500, 'internal')
+  problem(t, await user.ask('POST', '/todos', { title: 'lost' }, key()), 400, 'invalid_request')
   await database.admin`alter table idempotency_keys drop constraint broken`
   t.same(await titles(user), [])
 })

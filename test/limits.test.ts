@@ -97,3 +97,29 @@ t.test('tells of the limits in structured fields, on every answer that is counte
   t.same(read(headers['ratelimit-policy']), [['api', { q: 20, w: 60 }]])
   t.match(read(headers.ratelimit), [['api', { r: 19 }]])
 })
+
+t.test(
+  'takes the address from what proxies write: with a port, brackets or a zone, or not at all',
+  async (t) => {
+    const { app } = await setUp(t, { RATE_LIMIT_API: '2', TRUST_PROXY: '127.0.0.1' })
+    const ask = (address: string) => app.inject({ url: '/nothing', headers: { 'x-forwarded-for': address } })
+    const groups = [
+      ['192.0.2.30', '192.0.2.30:1234', '192.0.2.30:5'],
+      ['2001:db8::1', '[2001:db8::1]', '[2001:db8::1]:443', '2001:db8::1%eth0'],
+      ['127.0.0.1', 'unknown', '_hidden', '999.1.1.1', '[x]:1'],
+    ]
+    for (const [first = '', second = '', ...others] of groups) {
+      t.equal((await ask(first)).statusCode, 404, first)
+      t.equal((await ask(second)).statusCode, 404, second)
+      for (const address of others) problem(t, await ask(address), 429, 'rate_limited')
+    }
+    const user = { email: 'proxied@example.com', password }
+    const { app: proxied } = await setUp(t, { TRUST_PROXY: '127.0.0.1' })
+    await proxied.inject({ method: 'POST', url: '/register', payload: user })
+    for (const address of ['unknown', '192.0.2.1:80', 'fe80::1%eth0']) {
+      const headers = { 'x-forwarded-for': address }
+      const answer = await proxied.inject({ method: 'POST', url: '/login', payload: user, headers })
+      t.equal(answer.statusCode, 200, `${address} ${answer.body}`)
+    }
+  },
+)

@@ -2,7 +2,8 @@ import type { User } from '../auth/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import { exportEvents, exportSessions, exportTodos, exportTokens } from './sql.ts'
 
-const PAGE_SIZE = 100
+/** So few that even the longest todos do not hold the event loop for long. */
+const PAGE_SIZE = 25
 const FIRST = '00000000-0000-0000-0000-000000000000'
 type ReadPage = (tx: Tx, after: string, limit: number) => Promise<readonly { id: string }[]>
 const parts: Record<string, ReadPage> = {

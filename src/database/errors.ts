@@ -10,6 +10,10 @@ const constraints: Record<string, () => ApiError> = {
 }
 
 const FOREIGN_KEY_VIOLATION = '23503'
+/** Unique and exclusion violations: what is stored is in the way. */
+const CONFLICT = /^(23505|23P01)$/
+/** Data exceptions, other constraints, and program limits such as the size of an index entry. */
+const BAD_VALUE = /^(22|23|54)/
 const INSUFFICIENT_PRIVILEGE = '42501'
 
 /** The client error for an error of PostgreSQL, by its SQLSTATE (manual, appendix A); undefined when the fault is ours. */
@@ -19,10 +23,20 @@ export function fromDatabase(error: DatabaseError): ApiError | undefined {
   // Every foreign key leads to the user or the session of the request: it was deleted while this write ran.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
   if (error.code === INSUFFICIENT_PRIVILEGE) return insufficientScope()
+  if (CONFLICT.test(`${error.code}`)) return new ApiError('conflict')
+  if (BAD_VALUE.test(`${error.code}`))
+    return new ApiError('invalid_request', { detail: 'A value in the request cannot be stored.' })
   // Serialization failure, deadlock; lock not available; out of resources; operator intervention, which includes
   // timeouts.
   return isTransient(error) || /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable(error) : undefined
 }
+
+/** Whether the schema should have rejected a value: a client error, but one to look into. */
+export const isSchemaGap = (error: unknown): boolean =>
+  error instanceof DatabaseError &&
+  error.code !== FOREIGN_KEY_VIOLATION &&
+  BAD_VALUE.test(`${error.code}`) &&
+  !constraints[`${error.constraint}`]
 
 /** The plan of a prepared statement no longer fits its tables; a pooler has lost it, or made it twice. */
 const isStale = ({ code, routine }: DatabaseError): boolean =>

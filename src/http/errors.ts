@@ -16,6 +16,7 @@ const problems = {
   method_not_allowed: [405, 'The method is not allowed here'],
   not_acceptable: [406, 'The answer would be application/json'],
   email_taken: [409, 'The email is already registered'],
+  conflict: [409, 'The request conflicts with what is stored'],
   request_in_progress: [409, 'A request with this Idempotency-Key is still running'],
   precondition_failed: [412, 'It has been changed meanwhile'],
   payload_too_large: [413, 'The body is too large'],

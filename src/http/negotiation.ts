@@ -1,7 +1,7 @@
 import accepts from '@fastify/accepts'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ApiError } from './errors.ts'
+import { ApiError, invalidParameter } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -10,6 +10,8 @@ declare module 'fastify' {
   }
 }
 
+/** Characters. The time to parse the header grows with the square of its length. */
+const MAX_ACCEPT = 1000
 const PAGES = /^\/(docs|\.well-known)(\/|$)/
 /** Whether a request is for the explorer, or for what has a well-known place: public, and not JSON. */
 export const isPage = (request: FastifyRequest): boolean => PAGES.test(`${request.routeOptions.url}`)
@@ -19,6 +21,8 @@ export default fp(
   async (app) => {
     await app.register(accepts)
     app.addHook('onRequest', async (request) => {
+      if (`${request.headers.accept}`.length > MAX_ACCEPT)
+        throw invalidParameter('accept', 'too_long', `must have at most ${MAX_ACCEPT} characters`)
       const acceptsPage = request.routeOptions.config.html && request.accepts().type('text/html')
       if (!isPage(request) && !acceptsPage && !acceptsJson(request)) throw new ApiError('not_acceptable')
     })

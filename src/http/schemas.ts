@@ -1,8 +1,10 @@
 import { type SchemaOptions, type Static, type TSchema, Type } from '@sinclair/typebox'
 
-/** Text that Postgres can keep as it is: no NUL, no lone surrogate (the pattern runs in Unicode mode). */
+/** Text that PostgreSQL can store: no NUL, no unpaired surrogate (patterns run in Unicode mode). */
 export const TEXT = '^[^\\u0000\\uD800-\\uDFFF]*$'
 export const NOT_BLANK = '^(?=[^]*\\S)[^\\u0000\\uD800-\\uDFFF]*$'
+/** What a header can carry unchanged. */
+export const PRINTABLE = '^[\\x20-\\x7e]+$'
 
 /** What a credential may be allowed. */
 export const scopes = ['todos:read', 'todos:write', 'account'] as const
@@ -33,11 +35,11 @@ export const Id = Type.String({
 const timestamp = { format: 'date-time', maxLength: 40, examples: ['2026-11-23T09:30:00Z'] }
 /** What the API answers: RFC 3339, UTC. */
 export const Timestamp = Type.String({ ...timestamp, description: 'RFC 3339, in UTC.' })
-/** What a client may send: up to microseconds and the years 1900 to 2999, so that nothing is rounded or overflows. */
+/** What a client may send: up to microseconds, offsets that PostgreSQL takes, and the years 1900 to 2999 in UTC. */
 export const NewTimestamp = Type.String({
   ...timestamp,
-  pattern: '^(19|2\\d)\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d)$',
-  description: 'RFC 3339 with an offset, years 1900 to 2999, at most microseconds.',
+  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-](0\\d|1[0-5]):[0-5]\\d)$',
+  description: 'RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.',
 })
 
 export const Problem = Type.Object(
@@ -78,8 +80,8 @@ export const Problem = Type.Object(
           parameter: Type.Optional(
             Type.String({ maxLength: 200, description: 'The path or query parameter.', examples: ['limit'] }),
           ),
-          code: Type.String({ maxLength: 50, examples: ['maxLength'] }),
-          message: Type.String({ maxLength: 200, examples: ['must NOT have more than 200 characters'] }),
+          code: Type.String({ maxLength: 50, examples: ['too_long'] }),
+          message: Type.String({ maxLength: 500, examples: ['must have 1 to 200 characters'] }),
         }),
         { maxItems: 20, description: 'With 400: each member that is wrong.' },
       ),
@@ -125,7 +127,8 @@ export const Headers = {
     examples: ['/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'],
   }),
   link: Type.String({
-    maxLength: 5000,
+    // Three times the longest filters, percent-encoded, and two cursors; see test/todos/limits.test.ts.
+    maxLength: 12_000,
     description: 'First, previous and next page (RFC 8288).',
     examples: ['</todos?limit=20>; rel="first"'],
   }),
@@ -152,7 +155,7 @@ export const Headers = {
     Type.String({
       minLength: 1,
       maxLength: 255,
-      pattern: '^[\\x20-\\x7e]+$',
+      pattern: PRINTABLE,
       description: 'Makes a retry safe: the same key with the same request is done once, for 24 hours.',
       examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
     }),

@@ -23,7 +23,7 @@ const replacing =
     return true
   }
 /** A longer text is too long in NFC too, and normalising it can take quadratic time. */
-const MAX_NORMALISED = 1000
+const MAX_NORMALISED = 300
 
 /** Schema keywords for names by which things are found again: spellings that look the same become one. */
 export const textKeywords = [

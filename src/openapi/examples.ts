@@ -59,7 +59,7 @@ const meant: Record<string, ProblemCode> = {
   '/todos/{id} 409': 'request_in_progress',
   '/todos/batch 409': 'request_in_progress',
 }
-const unknown = ['additionalProperties', 'is not known here'] as const
+const unknown = ['unknown_member', 'is not recognised'] as const
 
 function exampleProblem(path: string, status: number, hasBody: boolean) {
   const known = problemCodes.map((code) => new ApiError(code)).find((error) => error.statusCode === status)

@@ -93,5 +93,5 @@ async function runOperation(tx: Tx, operation: Operation, index: number) {
     ]
     throw new ApiError('not_found', { errors })
   }
-  return op === 'update' ? { op, id, todo: row as Todo } : { op, id }
+  return op === 'update' ? { op, id: row.id, todo: row as Todo } : { op, id: row.id }
 }

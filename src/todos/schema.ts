@@ -11,9 +11,10 @@ import {
   Timestamp,
 } from '../http/schemas.ts'
 
+const MAX_TITLE = 200
 const Title = Type.String({
   minLength: 1,
-  maxLength: 200,
+  maxLength: MAX_TITLE,
   pattern: NOT_BLANK,
   description: 'Kept exactly as sent.',
   examples: ['Water the plants'],
@@ -94,7 +95,9 @@ export const TodoPatch = Type.Partial(NewTodo, {
 })
 export type TodoPatch = Static<typeof TodoPatch>
 
-const cursor = Type.String({ minLength: 1, maxLength: 1000, pattern: '^[\\w-]+\\.[\\w-]+$' })
+/** In base64url the direction, the id and the longest key, a title of four bytes a character; and the signature. */
+const MAX_CURSOR = Math.ceil(((1 + 36 + 1 + 4 * MAX_TITLE) * 4) / 3) + 1 + 22
+const cursor = Type.String({ minLength: 1, maxLength: MAX_CURSOR, pattern: '^[\\w-]+\\.[\\w-]+$' })
 
 export const TodoPage = Type.Object(
   {

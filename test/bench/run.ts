@@ -4,6 +4,7 @@ import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
 import { conclude, publish } from './report.ts'
 import { withDatabase } from './service.ts'
+import { measureStalls } from './stalls.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
 import { measureTrips } from './trips.ts'
 
@@ -20,6 +21,7 @@ const parts = {
   storm: measureStorm,
   fairness: measureFairness,
   growth: measureGrowth,
+  stalls: measureStalls,
 }
 const asked = process.argv.slice(2)
 await withDatabase(async (database) => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import postgres from 'postgres'
 import type { Embedded } from '../../db/embedded.ts'
 import { startTemporary } from '../temporary.ts'
@@ -74,6 +75,8 @@ export interface Api {
   ask(method: string, path: string, body?: object, token?: string): Promise<Record<string, string>>
   /** Registers a user, and logs in: the token. */
   signUp(email: string): Promise<string>
+  /** The longest time, in milliseconds, that the event loop has stood still since this was asked before. */
+  stall(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -115,6 +118,11 @@ export async function startApi(
     async signUp(email) {
       await ask('POST', '/register', { email, password })
       return `${(await ask('POST', '/login', { email, password })).access_token}`
+    },
+    async stall() {
+      child.send('stall')
+      const [answer] = (await once(child, 'message')) as [{ stall: number }]
+      return answer.stall
     },
     async stop() {
       child.kill('SIGTERM')

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Todo } from '../../src/todos/schema.ts'
 import { importBuild } from './build.ts'
 
@@ -36,4 +37,14 @@ if (mode !== 'api') {
 }
 await app.listen({ port: 0, host: '127.0.0.1' })
 process.send?.(app.listeningOrigin)
+// Asked how long the event loop has stood still at most since it was asked before.
+const delay = monitorEventLoopDelay({ resolution: 1 })
+process.on('message', () => {
+  // After the monitor's next look, which a stall has put off.
+  setTimeout(() => {
+    process.send?.({ stall: delay.max / 1e6 })
+    delay.enable()
+    delay.reset()
+  }, 3)
+})
 process.on('SIGTERM', () => process.exit())

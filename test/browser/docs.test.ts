@@ -79,7 +79,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     t.equal(await page.getByLabel('Email').inputValue(), '', 'without anything nothing is sent')
     await page.getByLabel('Password').fill('x')
     await keyboardSubmit()
-    await alert.getByText('email must be an email address').waitFor()
+    await alert.getByText('email must be an email address, for example ada@example.com').waitFor()
     await page.getByLabel('Email').fill(email)
     await keyboardSubmit()
     await alert.getByText('Email or password is wrong.').waitFor()

@@ -1,0 +1,114 @@
+import { isDeepStrictEqual } from 'node:util'
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
+import { Ajv, type ValidateFunction } from 'ajv'
+import type { FastifyServerOptions } from 'fastify'
+import { ApiError } from './errors.ts'
+import { type Fault, findFaults } from './faults.ts'
+import { formats, type Schema } from './forms.ts'
+import { textKeywords } from './text.ts'
+
+type Part = 'body' | 'querystring' | 'params' | 'headers'
+type Values = Record<string, unknown>
+type Controller = NonNullable<FastifyServerOptions['schemaController']>
+
+/**
+ * How schemas become functions, for one app. Validators are compiled when the app starts, by one Ajv: a schema that is
+ * broken stops the start. Ajv stops at the first fault, so that an array's length is checked before its items; only
+ * for a value that it rejects are the faults looked for, within bounds.
+ */
+export function createSchemaController(): Controller {
+  const ajv = new Ajv({
+    useDefaults: true,
+    discriminator: true,
+    allowUnionTypes: true,
+    // Half the time to compile: one function per named schema, not a copy of it in each that refers to it.
+    inlineRefs: false,
+    code: { optimize: false },
+    keywords: textKeywords,
+    formats: Object.fromEntries(
+      Object.entries(formats).map(([name, { isValid, range }]) => [
+        name,
+        (text: string) => isValid(text) && range?.includes(text) !== false,
+      ]),
+    ),
+  })
+  const known = new Map<string, Schema>()
+  const resolve = (ref: string) => known.get(ref) as Schema
+  const serializer = SerializerSelector()
+
+  return {
+    compilersFactory: {
+      buildValidator(shared: unknown) {
+        for (const [id, schema] of Object.entries(shared as Record<string, Schema>)) {
+          if (!known.has(id)) ajv.addSchema(schema)
+          else if (!isDeepStrictEqual(known.get(id), schema)) throw new Error(`There are two schemas ${id}`)
+          known.set(id, schema)
+        }
+        // Fastify's types know its own compiler only, which returns what Ajv does.
+        const build = ({ schema, httpPart }: { schema: Schema; httpPart: Part }) => {
+          const validate = ajv.compile(schema)
+          return (value: unknown) => {
+            if (httpPart === 'querystring' || httpPart === 'params') convert(schema, value as Values)
+            if (validate(value)) return true
+            const faults = findFaults(schema, value, resolve)
+            if (faults.length === 0) faults.push(toFault(validate))
+            return { error: toInvalidRequest(httpPart, faults, value as Values) }
+          }
+        }
+        return build as never
+      },
+      /** Each serializer is compiled by the first response that needs it: all of them take a third of the start. */
+      buildSerializer(...given: Parameters<typeof serializer>) {
+        const build = serializer(...given)
+        return (route: Parameters<typeof build>[0]) => {
+          let compiled: ReturnType<typeof build> | undefined
+          return (value: unknown) => {
+            compiled ??= build(route)
+            return compiled(value)
+          }
+        }
+      },
+    },
+  }
+}
+
+/** Ajv's first error, where {@link findFaults} finds none. */
+function toFault({ errors }: ValidateFunction): Fault {
+  const path = `${errors?.[0]?.instancePath}`.split('/').slice(1)
+  return { path, code: 'invalid', message: 'is not valid' }
+}
+
+const INTEGER = /^-?(?:0|[1-9]\d*)$/
+
+/** Parameters are text: converts plain decimal integers, and `true` and `false`, in place. All else stays as it is. */
+function convert({ properties = {} }: Schema, values: Values): void {
+  for (const [name, { type }] of Object.entries(properties)) {
+    const text = values[name]
+    if (typeof text !== 'string') continue
+    if (type === 'integer' && INTEGER.test(text)) values[name] = Number(text)
+    if (type === 'boolean' && (text === 'true' || text === 'false')) values[name] = text === 'true'
+  }
+}
+
+const names = { body: 'body', querystring: 'query string', params: 'path', headers: 'header section' }
+
+function toInvalidRequest(part: Part, faults: readonly Fault[], values: Values): ApiError {
+  const errors = faults.map(({ path, code, message }) => {
+    const steps = path.map((step) => shorten(`${step}`))
+    if (part === 'body')
+      return { pointer: steps.map((step) => `/${escapeStep(step)}`).join(''), code, message }
+    const [parameter = ''] = steps
+    // A query string names the same parameter twice.
+    if (code === 'wrong_type' && Array.isArray(values[parameter]))
+      return { parameter, code: 'repeated', message: 'must be given once' }
+    return { parameter, code, message }
+  })
+  return new ApiError('invalid_request', { detail: `The ${names[part]} is not valid: see errors.`, errors })
+}
+
+/** RFC 6901, section 3. */
+const escapeStep = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** The client chose the name of an unknown member: anything, of any length. */
+const shorten = (name: string) =>
+  (name.length > 80 ? `${name.slice(0, 80)}…` : name).replaceAll(/[\0\p{Surrogate}]/gu, '\ufffd')
