@@ -80,13 +80,13 @@ async function asUser<T>(
   { deadline }: BorrowOptions = {},
 ): Promise<T> {
   const { user_id, session_id, secret, scopes: needed = [] } = credential
-  const { tx, flush, end, isLast, revoke } = openTx(connection, user_id)
+  const { tx, flush, begin, end, isLast, revoke } = openTx(connection, user_id)
   const commit = () => {
     connection.committing = mode === 'read write'
     return end('commit')
   }
   try {
-    const begin = mode === 'read only' ? tx`begin read only` : tx`begin`
+    const begun = begin(mode)
     if (deadline) tx`select set_config('statement_timeout', ${deadline}, true)`
     const authenticated = tx<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
       select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${secret})`
@@ -101,7 +101,7 @@ async function asUser<T>(
     }
 
     // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
-    const outcomes = await Promise.allSettled([begin, authenticated, work])
+    const outcomes = await Promise.allSettled([begun, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     const tag = await (failed ? end('rollback') : (committed ?? commit()).catch(rollBack))
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without

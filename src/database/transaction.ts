@@ -46,6 +46,12 @@ export type { Fragment }
 export const mine: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
 
 /**
+ * PREPARE, SET, LISTEN and their like change the session, which the next user's request shares: a prepared statement
+ * could even be replaced by another. The extended protocol takes one command at a time, so its first word tells.
+ */
+const QUERY = /^\s*(select|insert|update|delete|with)\b/i
+
+/**
  * A handle for one transaction on a connection, how to end it, and how to take the handle away.
  * @param user_id who is asking, if anybody
  */
@@ -73,11 +79,14 @@ export function openTx(connection: Connection, user_id: string | null = null) {
     if (ended) throw new Error('This transaction has ended')
     const values: Value[] = []
     const kept = !parts.some((value) => value instanceof Fragment && value.unkept)
-    return add(new Statement(compose(strings, parts, values, shard), values, kept)).result
+    const text = compose(strings, parts, values, shard)
+    if (!QUERY.test(text)) throw new Error('Only select, insert, update, delete and with may be sent')
+    return add(new Statement(text, values, kept)).result
   }
   return {
     tx: tx as unknown as Tx,
     flush,
+    begin: (mode: 'read only' | 'read write') => add(new Statement(`begin ${mode}`, [])).result,
     /** @returns what the server made of it: the commit of a failed transaction is a rollback */
     async end(command: 'commit' | 'rollback'): Promise<string> {
       // A rollback is never prepared: it must not fail for want of it.
