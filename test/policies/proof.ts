@@ -2,7 +2,14 @@
 // expression that it does not understand is refused.
 
 /** What a policy may call: none of these looks at a table. */
-const functions = ['app.user_id', 'app.credential_id', 'app.scopes', 'app.logged_in_at', 'now']
+const functions = [
+  'app.user_id',
+  'app.credential_id',
+  'app.scopes',
+  'app.has_scope',
+  'app.logged_in_at',
+  'now',
+]
 
 /**
  * Why an expression, as PostgreSQL prints it, does not imply that the owner's column is the transaction's user;
@@ -33,17 +40,17 @@ function implies(expression: string, owner: string): boolean {
 
 /** The parts of an expression between operators that are in no parentheses. */
 function split(expression: string, operator: string): string[] {
-  const parts = ['']
+  const parts: string[] = []
   let depth = 0
+  let start = 0
   for (let at = 0; at < expression.length; at++) {
     if (expression[at] === '(') depth++
     if (expression[at] === ')') depth--
-    if (depth === 0 && expression.startsWith(operator, at)) {
-      parts.push('')
-      at += operator.length - 1
-    } else parts[parts.length - 1] += expression[at]
+    if (depth > 0 || !expression.startsWith(operator, at)) continue
+    parts.push(expression.slice(start, at))
+    start = at + operator.length
   }
-  return parts
+  return [...parts, expression.slice(start)]
 }
 
 /** Without the parentheses around all of it. */
