@@ -3,8 +3,8 @@ import type { Mutant } from './mutants.ts'
 
 /** A check of a function, and what is left when it is off. */
 const checks: [name: string, check: string | RegExp, off?: string][] = [
-  ['context', /if identity\.hmac\(.* then$/m, 'if true then'],
-  ['context', ', seal) = identity', ', seal) is not distinct from identity'],
+  ['context', /if sha256\(.* then$/m, 'if true then'],
+  ['context', /(convert_to\(seal, 'UTF8'\)\)) = /, '$1 is not distinct from '],
   ['context', 'and k.id::text = key_id', 'order by k.id desc limit 1'],
   ['context', 'required_scope is null or required_scope = any (parts[4:])', 'true'],
   ['context', "k.purpose = 'context' and "],
