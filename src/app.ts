@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
@@ -46,12 +46,14 @@ export interface AppOptions {
   now?: () => number
   /** Where the log goes instead of to the standard output. */
   logTo?: NodeJS.WritableStream
+  /** Further routes, registered last. */
+  more?: FastifyPluginAsync
 }
 
 /** The API, ready to listen or to be injected requests; tests build this very app. */
 export async function buildApp(
   config: Config,
-  { now = Date.now, logTo = process.stdout }: AppOptions = {},
+  { now = Date.now, logTo = process.stdout, more }: AppOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: { level: config.LOG_LEVEL, stream: logTo },
@@ -120,6 +122,7 @@ export async function buildApp(
   await app.register(tokens)
   await app.register(todos, { config })
   await app.register(batch)
+  if (more) await app.register(more)
 
   try {
     await app.ready()

@@ -26,16 +26,16 @@ create policy secret_keys_select_auth on identity.secret_keys for select to todo
 create policy secret_keys_insert_auth on identity.secret_keys for insert to todo_auth with check (true);
 create policy secret_keys_delete_auth on identity.secret_keys for delete to todo_auth using (purpose = 'context');
 
-grant select (purpose, id, inner_block, outer_block), insert (purpose, id, inner_block, outer_block), delete
+grant select (purpose, id, inner_block, outer_block, created_at), insert (purpose, id, inner_block, outer_block), delete
   on identity.secret_keys to todo_auth;
 
 comment on table identity.secret_keys is 'Keys that never leave the database: leave this table''s data out of dumps, and call app.rotate_context_key() after a restore.';
-comment on column identity.secret_keys.purpose is 'context: seals app.context; the newest one seals, the one before it is still accepted. password_salt: makes up salts for unknown emails.';
+comment on column identity.secret_keys.purpose is 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails.';
 comment on column identity.secret_keys.inner_block is 'The key, padded to a block of SHA-256 and combined with ipad (RFC 2104, section 2).';
 comment on column identity.secret_keys.outer_block is 'The same with opad.';
 comment on policy secret_keys_select_auth on identity.secret_keys is 'The functions that seal and verify the context, and app.password_salt, read a key.';
 comment on policy secret_keys_insert_auth on identity.secret_keys is 'app.rotate_context_key adds a key.';
-comment on policy secret_keys_delete_auth on identity.secret_keys is 'app.rotate_context_key removes the context keys before the last.';
+comment on policy secret_keys_delete_auth on identity.secret_keys is 'app.rotate_context_key removes the context keys that were replaced.';
 
 grant create on schema app, identity to todo_auth;
 set local role todo_auth;
@@ -86,8 +86,8 @@ begin
   select k.inner_block, k.outer_block into key
   from identity.secret_keys k where k.purpose = 'context' and k.id::text = key_id;
   expected := encode(identity.hmac(key.inner_block, key.outer_block, identity.context_binding() || ' ' || fields), 'hex');
-  -- Hashes under the key are compared, so that the time that it takes tells nothing about the expected seal.
-  if identity.hmac(key.inner_block, key.outer_block, seal) = identity.hmac(key.inner_block, key.outer_block, expected) then
+  -- Hashes with the key are compared, so that the time that it takes tells nothing about the expected seal.
+  if sha256(key.inner_block || convert_to(seal, 'UTF8')) = sha256(key.inner_block || convert_to(expected, 'UTF8')) then
     if required_scope is null or required_scope = any (parts[4:]) then return parts; end if;
   end if;
   return null;
@@ -118,16 +118,17 @@ create function app.rotate_context_key() returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- The newest key so far stays, for the transactions that it has sealed.
-  delete from identity.secret_keys k where k.purpose = 'context' and k.id < (
-    select max(l.id) from identity.secret_keys l where l.purpose = 'context');
+  -- A key stays for five minutes after a newer one was made, for the transactions that it has sealed.
+  delete from identity.secret_keys k where k.purpose = 'context' and exists (
+    select from identity.secret_keys l
+    where l.purpose = 'context' and l.id > k.id and l.created_at < now() - interval '5 minutes');
   perform identity.add_key('context');
   if not exists (select from identity.secret_keys k where k.purpose = 'password_salt') then
     perform identity.add_key('password_salt');
   end if;
 end
 $$;
-comment on function app.rotate_context_key() is 'Makes a new key for app.context. The one before it is accepted until the next rotation, so requests can go on meanwhile.';
+comment on function app.rotate_context_key() is 'Makes a new key for app.context, and removes those that were replaced more than five minutes ago: requests can go on meanwhile.';
 
 create function app.has_context_key() returns boolean
   language sql stable security definer set search_path = pg_catalog, pg_temp

@@ -98,10 +98,11 @@ create function app.rehash(old_password_hash text, new_password_hash text) retur
   language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
   update identity.credentials set password_hash = new_password_hash
-  where user_id = app.user_id() and password_hash = old_password_hash;
+  where user_id = app.user_id('account') and password_hash = old_password_hash
+    and app.logged_in_at() > now() - interval '1 minute';
 end;
 comment on function app.rehash(text, text) is
-  'Replaces the hash of the transaction''s user by one of another cost for the same password.';
+  'Replaces the hash of the transaction''s user by one of another cost for the same password, just after a login.';
 
 create function app.change_account(
     current_password_hash text, new_email text, new_email_folded text, new_password_hash text,
@@ -228,26 +229,28 @@ create function app.remove_expired(batch integer) returns integer
 as $$
 declare
   removed integer;
+  -- Few, whoever calls: nobody waits long for the locks.
+  rows constant integer := least(batch, 1000);
 begin
   with ended as (
     delete from identity.sessions where (user_id, id) in
-      (select user_id, id from identity.sessions where expires_at < now() order by expires_at limit batch)
+      (select user_id, id from identity.sessions where expires_at < now() order by expires_at limit rows)
     returning 1
   ), spent as (
     delete from identity.refresh_tokens where (user_id, hash) in
-      (select user_id, hash from identity.refresh_tokens where expires_at < now() order by expires_at limit batch)
+      (select user_id, hash from identity.refresh_tokens where expires_at < now() order by expires_at limit rows)
     returning 1
   ), expired as (
     delete from identity.access_tokens where (user_id, id) in
-      (select user_id, id from identity.access_tokens where expires_at < now() - interval '30 days' order by expires_at limit batch)
+      (select user_id, id from identity.access_tokens where expires_at < now() - interval '30 days' order by expires_at limit rows)
     returning 1
   ), old as (
     delete from identity.events where (user_id, id) in
-      (select user_id, id from identity.events where created_at < now() - interval '1 year' order by created_at limit batch)
+      (select user_id, id from identity.events where created_at < now() - interval '1 year' order by created_at limit rows)
     returning 1
   ), forgotten as (
     delete from public.idempotency_keys where (user_id, key) in
-      (select user_id, key from public.idempotency_keys where expires_at < now() order by expires_at limit batch)
+      (select user_id, key from public.idempotency_keys where expires_at < now() order by expires_at limit rows)
     returning 1
   )
   select count(*) into removed
@@ -256,7 +259,7 @@ begin
 end
 $$;
 comment on function app.remove_expired(integer) is
-  'Removes expired rows, at most that many of each kind, and returns how many were removed.';
+  'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
 reset role;
 

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Config } from '../config.ts'
@@ -32,6 +33,9 @@ class UtcClient extends Client {
     return { ...super.getStartupConf(), TimeZone: 'UTC', DateStyle: 'ISO' }
   }
 }
+
+/** What pg parses the server's messages with. */
+const wireOf = (client: Client) => (client as unknown as { connection: EventEmitter }).connection
 
 /**
  * Opens a connection: one client of pg that is thrown away with it, so that nothing meant for one transaction can
@@ -74,8 +78,10 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     for (const { reject } of queued) reject(reason)
   }
   client.on('error', (cause) => destroy(unavailable(cause)))
+  /** Reported by the server when a setting that changes the meaning of data (encoding, time zone …) has changed. */
+  const destroyWhenAltered = () => wireOf(client).on('parameterStatus', () => destroy())
   const connection: Connection = {
-    opened: client.connect().catch((cause) => {
+    opened: client.connect().then(destroyWhenAltered, (cause) => {
       destroy(unavailable(cause))
       throw unavailable(cause)
     }),

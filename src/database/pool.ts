@@ -1,3 +1,4 @@
+import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
 import { overloaded, unavailable } from '../http/errors.ts'
 import { type Connection, openConnection } from './connection.ts'
@@ -32,6 +33,20 @@ const ABORT_PATIENCE = 100
 const ignore = () => {}
 /** How much of the pool, and of the line for it, one user may take: no flood by one leaves nothing to the others. */
 const shareOf = (all: number) => Math.ceil(all / 3)
+
+/** SQLSTATE classes of the client's faults and of concurrency: data, constraints, serialization, locks. */
+const EXPECTED = /^(22|23|40|55)/
+const QUERY_CANCELED = '57014'
+/**
+ * Whether an error may come from a setting that a statement left behind on the connection, such as search_path or a
+ * shorter timeout. Rows that a policy refuses do not.
+ * @param isLate whether the statement timeout has passed
+ */
+const isUnexpected = (error: unknown, isLate: boolean) =>
+  error instanceof DatabaseError &&
+  !EXPECTED.test(`${error.code}`) &&
+  error.routine !== 'ExecWithCheckOptions' &&
+  !(isLate && error.code === QUERY_CANCELED)
 
 /**
  * A pool of connections, which lends each to one piece of work at a time.
@@ -126,6 +141,8 @@ export function createPool(config: Config): Pool {
     borrowed++
     let connection: Connection | undefined
     let timer: NodeJS.Timeout | undefined
+    let isSuspect = false
+    let start = 0
     const abortSoon = () => {
       clearTimeout(timer)
       timer = setTimeout(() => connection?.abort(), ABORT_PATIENCE)
@@ -134,16 +151,21 @@ export function createPool(config: Config): Pool {
       connection = await acquire(user)
       if (signal?.aborted) throw unavailable()
       signal?.addEventListener('abort', abortSoon)
+      start = performance.now()
       timer = setTimeout(connection.abort, deadline)
       const lost = defer<never>()
       connection.onLost = lost.reject
       return await Promise.race([use(connection), lost.promise])
+    } catch (error) {
+      isSuspect = isUnexpected(error, performance.now() - start >= config.STATEMENT_TIMEOUT_MS)
+      throw error
     } finally {
       clearTimeout(timer)
       if (connection) {
         signal?.removeEventListener('abort', abortSoon)
         connection.onLost = undefined
         connection.committing = false
+        if (isSuspect) connection.destroy()
         release(connection, user)
       }
       if (--borrowed === 0) onDrained()

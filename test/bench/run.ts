@@ -3,6 +3,7 @@ import { measureGrowth } from './growth.ts'
 import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
 import { conclude, publish } from './report.ts'
+import { measureSeal } from './seal.ts'
 import { withDatabase } from './service.ts'
 import { measureStalls } from './stalls.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
@@ -13,6 +14,7 @@ import { measureTrips } from './trips.ts'
 
 const parts = {
   tax: measureTax,
+  seal: measureSeal,
   trips: measureTrips,
   processes: measureProcesses,
   start: measureStart,

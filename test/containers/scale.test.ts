@@ -114,6 +114,8 @@ t.test('serves on two replicas as if they were one', programs.skip ? programs : 
     'on both',
   )
 
-  const show = await replicas[0]?.database.withoutUser((tx) => tx`show statement_timeout`)
+  const show = await replicas[0]?.database.withoutUser(
+    (tx) => tx`select current_setting('statement_timeout') as statement_timeout`,
+  )
   t.same(show, [{ statement_timeout: '1400ms' }], 'PgBouncer sets what it does not pass on')
 })

@@ -39,6 +39,10 @@ t.test('refuses a statement that is empty, is COPY or controls the transaction',
     'prepare transaction': (tx) => tx`prepare  transaction 'a'`,
     'copy in': (tx) => tx`copy todos from stdin`,
     'copy out': (tx) => tx`copy (select 1) to stdout`,
+    prepare: (tx) => tx`prepare a as select 1`,
+    deallocate: (tx) => tx`deallocate all`,
+    set: (tx) => tx`set search_path = app`,
+    listen: (tx) => tx`listen a`,
   }
   for (const [name, run] of Object.entries(refused)) {
     for (const within of [nobody, write, read])
@@ -57,36 +61,11 @@ t.test('takes the same words anywhere else', async (t) => {
   const opened = open(database.url)
   const taken: ((tx: Tx) => Promise<unknown>)[] = [
     (tx) => tx`select case when true then 'a' end as x`,
-    (tx) => tx`/* begin */ select /* x */ 'a' as x /* y */ -- commit`,
-    (tx) => tx`-- commit\nselect 'a' as x`,
+    (tx) => tx`\n select /* begin */ 'a' as x -- commit`,
     (tx) => tx`with copy as (select 'a' as x) select x from copy`,
   ]
   for (const run of taken)
     for (const within of [nobody, write, read]) t.same(await within(opened, run), [{ x: 'a' }])
-})
-
-t.test('gives up a connection on which the transaction was ended behind its back', async (t) => {
-  const opened = open(database.url)
-  // Comments can be nested, which the check of the text does not know.
-  for (const run of [(tx: Tx) => tx`/* /* */ */ begin`, (tx: Tx) => tx`/* /* */ */ commit`]) {
-    for (const within of [nobody, read])
-      await t.rejects(within(opened, run), { message: /unexpected CommandComplete/ })
-    await t.rejects(write(opened, run), { code: 'unavailable' })
-    t.same(await read(opened, select), [{ x: 'a' }])
-    await t.rejects(
-      nobody(opened, (tx) => tx`/* /* */ */ copy (select 1) to stdout`),
-      { message: /unexpected CopyData/ },
-    )
-    await t.rejects(
-      write(opened, (tx) => tx`/* /* */ */`),
-      { code: 'unavailable' },
-    )
-    await t.rejects(
-      read(opened, (tx) => tx`/* /* */ */`),
-      { message: /unexpected EmptyQueryResponse/ },
-    )
-    t.same(await nobody(opened, select), [{ x: 'a' }])
-  }
 })
 
 const copy = (type: string) => message(type, Buffer.from([0, 0, 0]))

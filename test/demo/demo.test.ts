@@ -23,6 +23,8 @@ t.test('tells the whole story, plain where there is no terminal, and leaves noth
     'HTTP/1.1 429 Too Many Requests\n  Retry-After: ',
     '"code": "revoked_token", … }',
     ' todos_select_own | SELECT | (user_id = app.user_id())\n',
+    'todo=> select title from todos;\n   title\n  -------\n  (0 rows)\n',
+    'todo=> select inner_block from identity.secret_keys;\n  ERROR:  permission denied for table secret_keys\n',
     'todo=> set role postgres;\n  ERROR:  permission denied to set role "postgres"\n',
   ])
     t.match(said.out, line)

@@ -7,7 +7,9 @@ export type Psql = ReturnType<typeof createPsql>
 
 /** A session in the database that prints what psql prints. */
 export function createPsql(url: string, screen: Screen) {
-  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  // Booleans and integers as psql shows them.
+  const text = { to: 25, from: [16, 21, 23], serialize: String, parse: (shown: string) => shown }
+  const sql = postgres(url, { max: 1, onnotice: () => {}, types: { text } })
 
   /** Rows, or the text of a command tag or an error. */
   async function run(command: string): Promise<postgres.RowList<Row[]> | string> {

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { parseToken, sha256 } from '../../src/credentials/opaque-tokens.ts'
 import { cloneDatabase } from '../database.ts'
 import { findProgram, needs } from '../programs.ts'
 import { isShownAs, readBlocks } from './markdown.ts'
@@ -28,6 +30,7 @@ function readSession(text: string): Step[] {
   return steps
 }
 
+const page = readFileSync('db/README.md', 'utf8')
 const sessions = readBlocks('db/README.md').filter(({ text }) => PROMPT.test(text))
 t.ok(sessions.length > 5)
 
@@ -42,22 +45,25 @@ t.test('psql answers what db/README.md says', needs('psql'), async (t) => {
       (${ada}, '01a20986-6f0e-73f5-a3ae-22a9c8f15d26', 'Water the plants'),
       (${ada}, '01a20987-0b52-7f3c-9a55-4f1f6d0c8e11', 'Feed the cat'),
       (${bob}, '01a20987-51c0-7d6e-b6a2-90e3a5c7f804', 'Buy a present for Ada')`
+  // The token of the page.
+  const { secret = Buffer.alloc(0) } = parseToken('access', `${/todo_pat_[\w-]+/.exec(page)}`) ?? {}
+  await admin`
+    insert into identity.access_tokens (user_id, id, name, hash, scopes)
+    values (${ada}, gen_random_uuid(), 'psql', ${sha256(secret)}, '{todos:read}')`
   const mark = '------ next ------'
-  for (const { text } of sessions) {
-    const steps = readSession(text)
-    const script = steps.map(({ command }) => `${command}\n\\echo '${mark}'\n\\warn '${mark}'\n`).join('')
-    const run = promisify(execFile)(`${findProgram('psql')}`, ['--no-psqlrc', url], {
-      env: { ...process.env, PAGER: 'cat', PGCLIENTENCODING: 'UTF8' },
-    })
-    run.child.stdin?.end(script)
-    const { stdout, stderr } = await run
-    const [answers, errors] = [stdout, stderr].map((said) => said.split(`${mark}\n`))
-    for (const [index, { command, shown }] of steps.entries()) {
-      const said = `${answers?.[index]}${errors?.[index]}`
-        .replaceAll(/^psql:.*?: /gm, '')
-        .replaceAll(/ +$/gm, '')
-      t.ok(isShownAs(said.trim(), shown.trim()), command, { said, shown })
-    }
+  const steps = sessions.flatMap(({ text }) => readSession(text))
+  const script = steps.map(({ command }) => `${command}\n\\echo '${mark}'\n\\warn '${mark}'\n`).join('')
+  const run = promisify(execFile)(`${findProgram('psql')}`, ['--no-psqlrc', url], {
+    env: { ...process.env, PAGER: 'cat', PGCLIENTENCODING: 'UTF8' },
+  })
+  run.child.stdin?.end(script)
+  const { stdout, stderr } = await run
+  const [answers, errors] = [stdout, stderr].map((said) => said.split(`${mark}\n`))
+  for (const [index, { command, shown }] of steps.entries()) {
+    const said = `${answers?.[index]}${errors?.[index]}`
+      .replaceAll(/^psql:.*?: /gm, '')
+      .replaceAll(/ +$/gm, '')
+    t.ok(isShownAs(said.trim(), shown.trim()), command, { said, shown })
   }
 })
 

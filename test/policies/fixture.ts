@@ -8,7 +8,7 @@ export const ids = {
   ada: uuid(1),
   bob: uuid(2),
   gone: uuid(3),
-  /** The session, and also the personal access token, that Ada is authenticated with. */
+  /** The session, and also the personal access token, that Ada is authenticated with. Bob has two of the same id. */
   used: uuid(10),
   /** Another session of hers, of a login an hour ago; another token; an event; a todo. */
   own: uuid(11),
@@ -46,6 +46,7 @@ insert into identity.sessions (user_id, id, secret_hash, scopes, created_at, las
   (:ada, :own, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
   (:ada, :old, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() - ${hour}),
   (:bob, :other, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
+  (:bob, :used, :#new, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
   (:gone, :gone, :#session, '{todos:read}', now(), now(), now() + ${hour});
 insert into identity.refresh_tokens (user_id, hash, session_id, expires_at, spent_at, successor_seed) values
   (:ada, :#own, :used, now() + ${hour}, null, null),
@@ -58,7 +59,8 @@ insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at,
   (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}, null),
   (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days', null),
   (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}, :old),
-  (:bob, :other, 'other', :#other, '{todos:write}', now(), null, null);
+  (:bob, :other, 'other', :#other, '{todos:write}', now(), null, null),
+  (:bob, :used, 'used', :#new, '{todos:read}', now(), null, null);
 insert into identity.events (user_id, id, kind, created_at) values
   (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
   (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});

@@ -1,4 +1,5 @@
 import type postgres from 'postgres'
+import { mutateFunctions } from './function-mutants.ts'
 
 /** One way in which the database's protection could be weaker. */
 export interface Mutant {
@@ -121,92 +122,6 @@ const roles = (owner: string, login: string): Mutant[] => [
     undo: 'alter role todo_auth nobypassrls',
   },
 ]
-
-/** A check of a function, and what is left when it is off. */
-const checks: [name: string, check: string | RegExp, off?: string][] = [
-  ['authenticate', 's.user_id = claimed_user and '],
-  ['authenticate', 's.id = claimed_session and '],
-  ['authenticate', ' and s.expires_at > now()'],
-  ['authenticate', 't.user_id = claimed_user and '],
-  ['authenticate', 't.hash = claimed_token_hash and '],
-  ['authenticate', ' and (t.expires_at is null or t.expires_at > now())'],
-  ['authenticate', "case when credential is null then '' else claimed_user::text end", 'claimed_user'],
-  ['authenticate', "coalesce(array_to_string(scopes, ' '), '')", "'todos:read todos:write account'"],
-  ['has_scope', '(scope = ANY (', '(true or scope = ANY ('],
-  ['password_salt', '"left"(c.password_hash, 29)', 'c.password_hash'],
-  ['password_salt', 'WHERE (', 'WHERE (true OR '],
-  ['login', 'c.password_hash = any (login_password_hashes)', 'true'],
-  ['login', 'if not known.matches then return null; end if;'],
-  ['login', 'cardinality(recent) = 5', 'false'],
-  ['login', ' and e.id = recent[1]'],
-  ['login', 'where u.email_folded = login_email_folded'],
-  ['rehash', '(credentials.user_id = app.user_id())', 'true'],
-  ['rehash', '(credentials.password_hash = ANY (rehash.old_password_hashes))', 'true'],
-  [
-    'refresh',
-    't.user_id = token_user and t.hash = token_hash and t.expires_at > now()',
-    't.user_id = token_user and t.hash = token_hash',
-  ],
-  ['refresh', ' and s.expires_at > now()'],
-  ['refresh', 's.user_id = token_user and s.id = found_session and s.expires_at > now()', 'true'],
-  [
-    'refresh',
-    'from identity.refresh_tokens t where t.user_id = token_user and t.hash = token_hash;',
-    'from identity.refresh_tokens t where t.hash = token_hash; token_user := (select user_id from identity.refresh_tokens t where t.hash = token_hash);',
-  ],
-  ['refresh', "token.spent_at > clock_timestamp() - interval '10 seconds'", 'true'],
-  ['refresh', 'token.spent_at is null', 'true'],
-  ['change_account', 'c.user_id = app.user_id() and '],
-  ['change_account', 'c.password_hash = any (current_password_hashes) and '],
-  ['change_account', " and app.has_scope('account')"],
-  ['change_account', 's.user_id = app.user_id() and '],
-  ['change_account', ' and s.id is distinct from app.credential_id()'],
-  [
-    'change_account',
-    'set password_hash = new_password_hash where c.user_id = app.user_id()',
-    'set password_hash = new_password_hash',
-  ],
-  // Both at once: words are hashed with their user, so that each alone keeps users apart.
-  [
-    'search_todos',
-    /(search_keys\()app\.user_id\(\)(.*)\(found\.user_id = app\.user_id\(\)\)/s,
-    '$1todos.user_id$2true',
-  ],
-  ['search_keys', 'hashtextextended((search_keys.owner)::text, (0)::bigint)', '0'],
-  ['note_use', 'sessions.user_id = note_use.claimed_user', 'true'],
-  ['note_use', 'sessions.id = note_use.claimed_session', 'true'],
-  ['note_use', 'access_tokens.user_id = note_use.claimed_user', 'true'],
-  ['note_use', 'access_tokens.hash = note_use.claimed_token_hash', 'true'],
-  ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
-  ['schema_version', 'max(', 'min('],
-  ['login_age', 'sessions.id = app.credential_id()', 'true'],
-  ['maker_id', 'access_tokens.id = app.credential_id()', 'access_tokens.id <> app.credential_id()'],
-  ['maker_expires_at', 'access_tokens.id = app.credential_id()', 'access_tokens.id <> app.credential_id()'],
-]
-
-async function mutateFunctions(sql: postgres.Sql): Promise<Mutant[]> {
-  const functions = await sql<{ name: string; signature: string; definition: string; definer: boolean }[]>`
-    select proname as name, oid::regprocedure::text as signature, pg_get_functiondef(oid) as definition, prosecdef as definer
-    from pg_proc where pronamespace = 'app'::regnamespace`
-  for (const { name, definer } of functions)
-    if (definer && name !== 'register' && !checks.some(([checked]) => checked === name))
-      throw new Error(`No check of app.${name} is turned off`)
-  const off = checks.map(([name, check, left = '']) => {
-    const { definition = '' } = functions.find((known) => known.name === name) ?? {}
-    const apply = definition.replace(check, left)
-    if (apply === definition) throw new Error(`There is no "${check}" in ${definition}`)
-    return { name: `app.${name} without: ${String(check).trim()}`, apply }
-  })
-  const open = functions
-    .filter(({ definer }) => definer)
-    .flatMap(({ signature }) => [
-      `grant execute on function ${signature} to public`,
-      `alter function ${signature} set search_path = ''`,
-      `alter function ${signature} reset search_path`,
-    ])
-    .map((change) => ({ name: change, apply: change }))
-  return [...off, ...open]
-}
 
 /** What PostgreSQL lets every role create unless it is revoked. */
 const creation: Mutant[] = [

@@ -4,6 +4,7 @@ import { loadConfig } from '../../src/config.ts'
 import { makeClone, type TestDatabase } from '../database.ts'
 import { testing } from '../helper.ts'
 import { startServer } from '../server.ts'
+import { tryAttacks } from './attacks/attacks.ts'
 import { ids, insertRows } from './fixture.ts'
 import { isolationChecks, openWorld } from './http.ts'
 import { listMutants, type Mutant } from './mutants.ts'
@@ -48,7 +49,8 @@ async function judge({ apply, undo, table = '' }: Mutant, template: string): Pro
     const inSql =
       (await firstFailure(tryRights(clone))) ??
       (await firstFailure(tryFunctions(clone))) ??
-      (await firstFailure(tryTable(clone, 'granted', table)))
+      (await firstFailure(tryTable(clone, 'granted', table))) ??
+      (await firstFailure(tryAttacks(clone, 'refused')))
     const overHttp = await tryHttp(clone)
     if (inSql) return { inSql, overHttp }
     // What the requests left behind goes, for the table counts the rows of its own users.

@@ -17,7 +17,8 @@ with who (oid, name) as (
   from relations r join pg_attribute a on a.attrelid = r.oid, aclexplode(attacl) group by 1, 3, 4
   union all
   select grantee, null, privilege_type, p.oid::regprocedure::text, null
-  from pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner))) where pronamespace = 'app'::regnamespace
+  from pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+  where pronamespace in ('app'::regnamespace, 'identity'::regnamespace)
   union all
   select grantee, null, privilege_type, 'schema ' || nspname, null
   from pg_namespace, aclexplode(nspacl) where nspname in ('app', 'identity') or (nspname = 'public' and privilege_type = 'CREATE')
