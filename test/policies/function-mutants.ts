@@ -7,7 +7,6 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['context', /(convert_to\(seal, 'UTF8'\)\)) = /, '$1 is not distinct from '],
   ['context', 'and k.id::text = key_id', 'order by k.id desc limit 1'],
   ['context', 'required_scope is null or required_scope = any (parts[4:])', 'true'],
-  ['context', "k.purpose = 'context' and "],
   ['context_binding', /\(pg_backend_pid\(\)\)::text \|\| ' '::text/, "''"],
   ['context_binding', /EXTRACT\(epoch FROM now\(\)\)/, '0'],
   ['user_id', /app\.context\([^)]+\)/, 'app.context()'],
