@@ -142,7 +142,6 @@ t.test('passes over what the server says beside the answer', async (t) => {
   const beside = [
     fault('01000', 'WARNING', 'N'),
     message('A', Buffer.from([0, 0, 0, 7]), 'channel', 'payload'),
-    message('S', 'TimeZone', 'UTC'),
   ]
   const [begin, description, data, end] = one('a') as [Buffer, Buffer, Buffer, Buffer]
   const answer = [begin, description, data, end, ready()].flatMap((part) => [...beside, part, ...beside])
