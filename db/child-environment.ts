@@ -25,3 +25,9 @@ export function childEnvironment(given: Record<string, string | undefined> = {})
   const defined = [...kept, ...Object.entries(given)].filter(([, value]) => value !== undefined)
   return { LC_ALL: 'C', ...Object.fromEntries(defined) }
 }
+
+/**
+ * For the connections of a migration: it gives up before the requests that queue behind its lock become too many. It is
+ * longer than any transaction of the API, so that an index can be built concurrently.
+ */
+export const lockTimeout = { PGOPTIONS: '-c lock_timeout=15s' }

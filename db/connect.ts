@@ -1,8 +1,8 @@
+import { join } from 'node:path'
 import { Client } from 'pg'
 import postgres, { type Sql } from 'postgres'
-import { isDatabaseUrl } from '../src/config.ts'
+import { isDatabaseUrl, loadEnvironment } from '../src/config.ts'
 import { explainConnectionError } from '../src/database/connection-errors.ts'
-import { loadDatabaseEnvironment } from './environment.ts'
 
 /** The database of a command, and the variable that named it. */
 export interface Target {
@@ -31,6 +31,18 @@ export function findTarget(
       `${name} must be a URL like postgres://user:password@host:5432/database, with special characters in the password percent-encoded.`,
     )
   return { name, url, embedded: embedded.includes(name) }
+}
+
+/**
+ * Reads .env and, where the embedded database runs, the file with its URLs; variables that are set already win.
+ * @returns the variables that come from the embedded database
+ */
+function loadDatabaseEnvironment(): Target['name'][] {
+  const names = ['MIGRATION_DATABASE_URL', 'DATABASE_URL'] as const
+  loadEnvironment()
+  const given = names.filter((name) => process.env[name])
+  loadEnvironment([join(process.env.DATA_DIR || '.data', 'env')])
+  return names.filter((name) => process.env[name] && !given.includes(name))
 }
 
 /**

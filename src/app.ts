@@ -3,15 +3,14 @@ import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
 import type { Config } from './config.ts'
-import authPlugin from './credentials/authenticate.ts'
+import authenticate from './credentials/authenticate.ts'
 import passwords from './credentials/passwords.ts'
 import cleanup from './database/cleanup.ts'
 import database from './database/plugin.ts'
-import health from './health/routes.ts'
 import basePath from './http/base-path.ts'
 import { answerBrokenRequest } from './http/broken-requests.ts'
 import { trustProxies } from './http/client-address.ts'
-import clients from './http/connections.ts'
+import connections from './http/connections.ts'
 import content from './http/content.ts'
 import contract from './http/contract.ts'
 import headers from './http/headers.ts'
@@ -20,14 +19,12 @@ import metrics from './http/metrics.ts'
 import negotiation from './http/negotiation.ts'
 import overload from './http/overload.ts'
 import { handleErrors } from './http/problems.ts'
-import limits from './http/rate-limits.ts'
-import observability from './http/request-log.ts'
-import { normalizeTarget } from './http/request-target.ts'
-import routing from './http/routing.ts'
+import rateLimits from './http/rate-limits.ts'
+import requestLog from './http/request-log.ts'
+import routing, { normalizeTarget } from './http/routing.ts'
 import { createSchemaController } from './http/validation.ts'
-import docs from './openapi/plugin.ts'
-import root from './root/routes.ts'
-import security from './security/routes.ts'
+import openapi from './openapi/plugin.ts'
+import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
@@ -94,11 +91,11 @@ export async function buildApp(
     if (app.leaving) reply.header('connection', 'close')
   })
 
-  await app.register(observability, { config })
+  await app.register(requestLog, { config })
   await app.register(headers, { config })
   await app.register(basePath, { config })
-  await app.register(limits, { config })
-  await app.register(clients, { config })
+  await app.register(rateLimits, { config })
+  await app.register(connections, { config })
   await app.register(routing)
   await app.register(negotiation)
   await app.register(content)
@@ -106,15 +103,13 @@ export async function buildApp(
   await app.register(overload, { config })
   await app.register(database, { config })
   await app.register(cleanup)
-  await app.register(authPlugin, { config, now })
+  await app.register(authenticate, { config, now })
   await app.register(passwords, { config })
   await app.register(metrics, { config })
   await app.register(idempotency, { config })
-  await app.register(docs, { config })
+  await app.register(openapi, { config })
 
-  await app.register(root, { config })
-  await app.register(health)
-  await app.register(security, { config, now })
+  await app.register(service, { config, now })
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)

@@ -14,8 +14,8 @@ const commands = {
   rollback: 'db/dbmate',
   status: 'db/dbmate',
   new: 'db/dbmate',
-  audit: 'db/report',
-  diagram: 'db/draw',
+  audit: 'db/audit/report',
+  diagram: 'db/print-diagram',
 }
 const { resolve } = createRequire(import.meta.url)
 /** @param {string} name */

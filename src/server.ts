@@ -1,12 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { about } from './about.ts'
+import { withEmbeddedDatabase } from '../db/embedded/with-embedded-database.ts'
 import { buildApp } from './app.ts'
-import { back } from './backing.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig, loadEnvironment, packageInfo } from './config.ts'
 import { explainConnectionError } from './database/connection-errors.ts'
-import { loadEnvironment } from './environment.ts'
-import { findFaults } from './health/check.ts'
+import { findReadinessFaults } from './service/readiness.ts'
 
 /** Connections that wait to be taken, so that a burst of them need not try again a second later; the kernel may keep fewer. */
 const BACKLOG = 4096
@@ -15,7 +13,7 @@ const BACKLOG = 4096
 async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
   try {
-    const faults = await findFaults(app.database).catch((cause) => {
+    const faults = await findReadinessFaults(app.database).catch((cause) => {
       throw new Error(explainConnectionError(cause, config.DATABASE_URL, 'DATABASE_URL'), { cause })
     })
     if (faults.length > 0) throw new Error(`This database cannot be used. ${faults.join(' ')}`)
@@ -35,7 +33,7 @@ async function serve(config: Config): Promise<FastifyInstance> {
 
 function announce(app: FastifyInstance, psql: string | undefined): void {
   const lines = [
-    `The TODO API ${about.version} is ready.`,
+    `The TODO API ${packageInfo.version} is ready.`,
     `  API      ${app.listeningOrigin}`,
     `  Explorer ${app.listeningOrigin}/docs`,
     ...(psql ? [`  Database ${psql}`, '  Ctrl-C stops both.'] : []),
@@ -49,7 +47,7 @@ async function main(): Promise<void> {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, resolve)
   })
   loadEnvironment()
-  const { env, psql, stop } = await back(process.env)
+  const { env, psql, stop } = await withEmbeddedDatabase(process.env)
   try {
     const config = loadConfig(env)
     const app = await serve(config)

@@ -13,7 +13,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { removeUnfinished, unfinishedPath } from './files.ts'
-import { type Account, run } from './run.ts'
+import { type Account, run } from './program.ts'
 
 export interface Programs {
   postgres: string

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Account, run } from './run.ts'
+import { type Account, run } from './program.ts'
 
 /**
  * The process ID in a cluster's postmaster.pid, and the state of that server.

@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
 import { foldEmail } from '../credentials/email.ts'
 import { unknownContent } from '../http/content.ts'
-import { found, loginRequired, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, loginRequired, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { Todo } from '../todos/schema.ts'
 import { AccessToken } from '../tokens/schema.ts'
@@ -41,7 +41,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Ref(User), ...problems(400, ...TOKEN) },
       },
     },
-    async (request) => found(await request.withUser(getMe)),
+    async (request) => firstOrNotFound(await request.withUser(getMe)),
   )
 
   app.patch(
@@ -60,7 +60,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { email, new_password, current_password } = request.body
-      const current = found(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
+      const current = firstOrNotFound(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
       const change = {
         email,
         emailFolded: email && foldEmail(email),
@@ -118,7 +118,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const user = found(await request.withUser(getMe))
+      const user = firstOrNotFound(await request.withUser(getMe))
       reply.type('application/json; charset=utf-8')
       if (request.method === 'HEAD') return reply.send(unknownContent())
       return reply.send(
@@ -160,7 +160,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      found(await request.withUser((tx) => endSession(tx, request.params.id)))
+      firstOrNotFound(await request.withUser((tx) => endSession(tx, request.params.id)))
       return reply.code(204).send(null)
     },
   )

@@ -1,5 +1,5 @@
 import type { User } from '../auth/schema.ts'
-import { mine, type Tx } from '../database/transaction.ts'
+import { shardKey, type Tx } from '../database/transaction.ts'
 import type { Client, PageQuery } from '../http/schemas.ts'
 import type { Todo } from '../todos/schema.ts'
 import type { AccessToken } from '../tokens/schema.ts'
@@ -80,6 +80,6 @@ export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
 export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
   from todos
-  where ${mine} and id > ${after}
+  where ${shardKey} and id > ${after}
   order by id
   limit ${limit}`

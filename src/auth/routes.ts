@@ -12,7 +12,7 @@ import {
   sha256,
   writeToken,
 } from '../credentials/opaque-tokens.ts'
-import { found, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, unauthorized } from '../http/errors.ts'
 import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
 import {
@@ -63,7 +63,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       const user = await app.database.withoutUser((tx) =>
         registerUser(tx, uuidv7(), email, foldEmail(email), hash),
       )
-      return reply.code(201).send(found(user))
+      return reply.code(201).send(firstOrNotFound(user))
     },
   )
 
@@ -136,7 +136,9 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         seconds: config.REFRESH_TOKEN_TTL,
         eventId: uuidv7(),
       }
-      const live = found(await app.database.withoutUser((tx) => refreshSession(tx, refresh, request.client)))
+      const live = firstOrNotFound(
+        await app.database.withoutUser((tx) => refreshSession(tx, refresh, request.client)),
+      )
       if (!live.session_id) throw unauthorized('revoked_token')
       const successor = deriveSuccessor(spent.secret, live.seed)
       return toTokens({ user_id, id: live.session_id, secret }, live.scopes, successor)

@@ -151,7 +151,7 @@ export default fp<{ config: Config; now: () => number }>(
       }
     })
   },
-  { name: 'auth', dependencies: ['limits'] },
+  { name: 'authenticate', dependencies: ['rate-limits'] },
 )
 
 /** The token of the one Authorization header (RFC 6750, section 2.1). */

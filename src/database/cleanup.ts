@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { found } from '../http/errors.ts'
+import { firstOrNotFound } from '../http/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -21,7 +21,8 @@ export default fp(
           (tx) => tx<{ removed: number }>`select app.remove_expired(${BATCH}) as removed`,
         )
       let total = 0
-      for (let removed = 1; removed > 0; total += removed) removed = found(await removeBatch()).removed
+      for (let removed = 1; removed > 0; total += removed)
+        removed = firstOrNotFound(await removeBatch()).removed
       return total
     })
 

@@ -1,8 +1,7 @@
-import { Socket } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Config } from '../config.ts'
 import { unavailable, unknownOutcome } from '../http/errors.ts'
-import { cancelStatement } from './cancel.ts'
 import { Pipeline, type PreparedStatements } from './pipeline.ts'
 import type { Statement } from './statement.ts'
 
@@ -97,4 +96,24 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     },
   }
   return connection
+}
+
+const CANCEL_REQUEST = 80877102
+const CANCEL_TIMEOUT_MS = 1000
+
+/**
+ * Asks the server to cancel the running statement, over a second connection (PostgreSQL manual, 54.2.9). The server does
+ * not confirm it, so the first connection must not be used afterwards.
+ */
+export function cancelStatement({ host, port, ...client }: Client): void {
+  const { processID, secretKey } = client as unknown as { processID: number | null; secretKey: number }
+  if (processID === null) return
+  const request = Buffer.alloc(16)
+  for (const [index, word] of [request.length, CANCEL_REQUEST, processID].entries())
+    request.writeInt32BE(word, index * 4)
+  request.writeInt32BE(secretKey, 12)
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
+  socket.on('error', socket.destroy)
+  socket.setTimeout(CANCEL_TIMEOUT_MS, socket.destroy)
+  socket.end(request)
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts'
-import { found, insufficientScope, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, insufficientScope, unauthorized } from '../http/errors.ts'
 import type { Scope } from '../http/schemas.ts'
 import type { Connection } from './connection.ts'
 import { isTransient } from './errors.ts'
@@ -132,7 +132,7 @@ async function asUser<T>(
     // Asked first: what the work found without a user, or without the scope, says nothing. A write without
     // the scope has been sent by now, and refused by the policies.
     if (outcomes[1].status === 'fulfilled') {
-      const { scopes, use_is_due } = found(outcomes[1].value)
+      const { scopes, use_is_due } = firstOrNotFound(outcomes[1].value)
       if (!scopes) throw unauthorized('revoked_token')
       if (use_is_due) noteUse(credential)
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)

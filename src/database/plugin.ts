@@ -44,7 +44,7 @@ export default fp<{ config: Config }>(
     })
     app.addHook('onClose', database.close)
   },
-  { name: 'database', dependencies: ['observability'] },
+  { name: 'database', dependencies: ['request-log'] },
 )
 
 const hangUps = new WeakMap<Socket, AbortSignal>()

@@ -43,7 +43,7 @@ export type { Fragment }
  * For the condition of every statement on a sharded table: which shard to ask, for by the policies alone Citus asks
  * them all. Not a filter: without it, or with another's id, the policies leave the same rows or none.
  */
-export const mine: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
+export const shardKey: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
 
 /** An empty statement, and those that begin or end a transaction or are answered in another way than with rows. */
 const FORBIDDEN =

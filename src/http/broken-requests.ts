@@ -2,7 +2,7 @@ import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from './errors.ts'
-import { INVALID_TARGET } from './request-target.ts'
+import { INVALID_TARGET } from './routing.ts'
 
 /** Of each connection the newest response. Responses are sent in order, so the others end before it. */
 const newest = new WeakMap<Socket, ServerResponse>()

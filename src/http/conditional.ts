@@ -45,7 +45,7 @@ export const matchesAny = (header: string | undefined, tag: string): boolean =>
  * Whether If-None-Match (RFC 9110, section 13.1.2) names none of this tag, compared weakly.
  * @throws {ApiError} invalid_request (400) when it is not a list of entity tags
  */
-export const matchesNone = (header: string | undefined, tag: string): boolean =>
+export const isModified = (header: string | undefined, tag: string): boolean =>
   header !== '*' && !parse('If-None-Match', header).map(weaken).includes(tag)
 
 const weaken = (tag: string) => tag.replace(/^W\//, '')

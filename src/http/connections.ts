@@ -19,5 +19,5 @@ export default fp<{ config: Config }>(
       raw.once('close', () => clearTimeout(timer))
     })
   },
-  { name: 'clients' },
+  { name: 'connections' },
 )

@@ -59,7 +59,7 @@ export class ApiError extends Error {
 const retry = { headers: { 'retry-after': '1' } }
 export const notFound = (): ApiError => new ApiError('not_found')
 /** The first row, where there must be one for the client to see. @throws {ApiError} not_found (404) */
-export function found<Row>(rows: readonly Row[]): Row {
+export function firstOrNotFound<Row>(rows: readonly Row[]): Row {
   const [row] = rows
   if (row === undefined) throw notFound()
   return row

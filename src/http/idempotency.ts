@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
-import { type Fragment, fragment, mine, type Tx } from '../database/transaction.ts'
+import { type Fragment, fragment, shardKey, type Tx } from '../database/transaction.ts'
 import { ApiError, requestInProgress } from './errors.ts'
 
 declare module 'fastify' {
@@ -53,7 +53,7 @@ export default fp<{ config: Config }>(
       return rows
     })
   },
-  { name: 'idempotency', dependencies: ['database', 'auth'] },
+  { name: 'idempotency', dependencies: ['database', 'authenticate'] },
 )
 
 function fingerprintOf({ method, url, headers, body }: FastifyRequest): Buffer {
@@ -105,7 +105,7 @@ const keep = (row: Fragment) => fragment`
     expires_at = excluded.expires_at`
 
 const findKept = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: string }>`
-  select fingerprint, result::text from idempotency_keys where ${mine} and key = ${key} and expires_at >= now()`
+  select fingerprint, result::text from idempotency_keys where ${shardKey} and key = ${key} and expires_at >= now()`
 
 /** A time, whose zone to_jsonb() writes as +00:00 and this API as Z. */
 const revive = (name: string, value: unknown) =>

@@ -3,7 +3,7 @@ import { DatabaseError } from 'pg'
 import { innermost } from '../database/connection-errors.ts'
 import { fromDatabase, isSchemaGap } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
-import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
+import { INVALID_TARGET, SERVER_TARGET } from './routing.ts'
 import type { Problem } from './schemas.ts'
 
 const frameworkErrors: Record<string, ProblemCode> = {

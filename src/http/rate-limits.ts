@@ -68,7 +68,7 @@ export default fp<{ config: Config }>(
       if (request.routeOptions.config.limit === 'login') await perAccount(request, reply)
     })
   },
-  { name: 'limits' },
+  { name: 'rate-limits' },
 )
 
 /** Counts that replicas share. What it does not answer soon is not waited for. */

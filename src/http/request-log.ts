@@ -50,5 +50,5 @@ export default fp<{ config: Config }>(
       },
     )
   },
-  { name: 'observability' },
+  { name: 'request-log' },
 )

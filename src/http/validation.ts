@@ -3,9 +3,9 @@ import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifyServerOptions } from 'fastify'
 import { ApiError } from './errors.ts'
-import { type Fault, findFaults } from './faults.ts'
-import { formats, type Schema } from './forms.ts'
 import { textKeywords } from './text.ts'
+import { type Fault, findFaults } from './validation-faults.ts'
+import { formats, type Schema } from './validation-formats.ts'
 
 type Part = 'body' | 'querystring' | 'params' | 'headers'
 type Values = Record<string, unknown>

@@ -1,8 +1,8 @@
 import {
   type Fragment,
   fragment,
-  mine,
   type Routed,
+  shardKey,
   type Tx,
   unkeptFragment,
 } from '../database/transaction.ts'
@@ -81,10 +81,10 @@ export function listTodos(tx: Tx, query: TodoQuery, place: Place) {
   return tx<Todo>`
     select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
     from todos
-    where ${mine} and ${matches(query)} ${from}
+    where ${shardKey} and ${matches(query)} ${from}
     order by ${column} ${direction}, id ${direction}
     limit ${limit + 1} offset ${place.kind === 'offset' ? place.offset : 0}`
 }
 
 export const countTodos = (tx: Tx, query: TodoQuery) => tx<{ total: number }>`
-  select count(*)::integer as total from todos where ${mine} and ${matches(query)}`
+  select count(*)::integer as total from todos where ${shardKey} and ${matches(query)}`

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
-import { found, invalidMember } from '../http/errors.ts'
+import { firstOrNotFound, invalidMember } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
 import { createToken, listTokens, revokeToken } from './sql.ts'
@@ -48,7 +48,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       const secret = createSecret()
       const ids = { id: uuidv7(), eventId: uuidv7() }
       request.credential.scopes = [...new Set([scope, ...request.body.scopes])]
-      const { latest, ...token } = found(
+      const { latest, ...token } = firstOrNotFound(
         await request.withUser((tx) => createToken(tx, ids, sha256(secret), request.body, request.client)),
       )
       if (token.id === null)
@@ -77,7 +77,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const ids = { id: request.params.id, eventId: uuidv7() }
-      found(await request.withUser((tx) => revokeToken(tx, ids, request.client)))
+      firstOrNotFound(await request.withUser((tx) => revokeToken(tx, ids, request.client)))
       return reply.code(204).send(null)
     },
   )

@@ -5,7 +5,7 @@ import { findTarget, withConnection } from '../../db/connect.ts'
 import { isDatabaseUrl, loadConfig } from '../../src/config.ts'
 import { explainConnectionError, innermost } from '../../src/database/connection-errors.ts'
 import { createDatabase } from '../../src/database/database.ts'
-import { findFaults } from '../../src/health/check.ts'
+import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { cloneDatabase } from '../database.ts'
 import { createApp, problem, testing } from '../helper.ts'
 import { freePort } from '../programs.ts'
@@ -58,7 +58,7 @@ t.test('says in one sentence why the database cannot be used, without its passwo
   const sentences = async (name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', url: string) => {
     if (!isDatabaseUrl(url)) return [() => loadConfig({ ...testing, DATABASE_URL: url })].map(messageOf)
     const database = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))
-    const cause = await findFaults(database).catch((error) => error)
+    const cause = await findReadinessFaults(database).catch((error) => error)
     await database.close()
     const command = await withConnection({ name, url, embedded: false }, async () => '').catch(
       ({ message }) => message,

@@ -1,4 +1,4 @@
-import { describe, findTextFault, matchesType, type Schema } from './forms.ts'
+import { describe, findTextFault, matchesType, type Schema } from './validation-formats.ts'
 
 /** What is wrong with one member of a request. */
 export interface Fault {

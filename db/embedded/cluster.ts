@@ -3,19 +3,11 @@ import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync 
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { childEnvironment } from './child-environment.ts'
-import { removeUnfinished, syncFolder, unfinishedPath } from './embedded/files.ts'
-import {
-  accountFor,
-  give,
-  type Place,
-  type Programs,
-  placeCluster,
-  placePrograms,
-  reaches,
-} from './embedded/place.ts'
-import { readPostmaster, stopOrphan } from './embedded/postmaster.ts'
-import { type Account, run } from './embedded/run.ts'
+import { childEnvironment } from '../child-environment.ts'
+import { removeUnfinished, syncFolder, unfinishedPath } from './files.ts'
+import { accountFor, give, type Place, type Programs, placeCluster, placePrograms, reaches } from './place.ts'
+import { readPostmaster, stopOrphan } from './postmaster.ts'
+import { type Account, run } from './program.ts'
 
 interface Options extends Partial<Place> {
   /** Settings for the server, as `name=value`. */

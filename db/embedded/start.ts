@@ -1,17 +1,14 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { resolveBinary } from 'dbmate'
 import postgres from 'postgres'
+import { packageRoot } from '../../src/config.ts'
+import { lockTimeout } from '../child-environment.ts'
 import { startCluster } from './cluster.ts'
-import { explainFileError, inheritOwner, removeUnfinished, writeSecretFile } from './embedded/files.ts'
-import { lockFolder } from './embedded/lock.ts'
-import { run } from './embedded/run.ts'
-import { loadSecrets } from './embedded/secrets.ts'
-import { lockTimeout } from './lock-timeout.ts'
-
-/** The package, wherever this module was compiled to. */
-const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
+import { explainFileError, inheritOwner, removeUnfinished, writeSecretFile } from './files.ts'
+import { lockFolder } from './lock.ts'
+import { run } from './program.ts'
+import { loadSecrets } from './secrets.ts'
 
 export interface Embedded {
   /** Of the role that the API logs in with. */
@@ -129,10 +126,10 @@ async function forbidCreation(url: string): Promise<void> {
 
 /** Applies the migrations that are not applied yet, with dbmate. */
 export async function migrate(url: string): Promise<void> {
-  const options = ['--migrations-dir', join(root, 'db/migrations'), '--no-dump-schema']
+  const options = ['--migrations-dir', join(packageRoot, 'db/migrations'), '--no-dump-schema']
   // Not as an argument, which others could see in the process list.
   await run(resolveBinary(), [...options, 'migrate'], {
-    cwd: root,
+    cwd: packageRoot,
     env: { ...lockTimeout, DATABASE_URL: url },
   })
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
+import { findTarget, withConnection } from '../connect.ts'
 import { audit } from './audit.ts'
-import { findTarget, withConnection } from './connect.ts'
 
 const usage = `Usage: npm run db:audit -- [--role NAME]… [--schema NAME]… [--column NAME]
 Looks into the database of MIGRATION_DATABASE_URL or DATABASE_URL, or the running embedded one.
