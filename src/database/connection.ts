@@ -6,25 +6,27 @@ import { Pipeline, type PreparedStatements } from './pipeline.ts'
 import type { Statement } from './statement.ts'
 
 export interface Connection {
-  /** Rejects with unavailable (503). */
+  /** Resolves when it can be used; rejects with unavailable (503). */
   readonly opened: Promise<unknown>
+  /** Whether it is open. */
   alive: boolean
-  /** Whether it is in no transaction, and nothing is under way on it. */
+  /** Whether it is in no transaction and no statement is running. */
   readonly idle: boolean
   /** Whether the tables are sharded by user. */
   readonly sharded: boolean
-  /** Sends statements together, after those that are on their way; the result of each settles by itself. */
+  /** Sends statements as one pipeline, after the current one. Each statement's `result` settles by itself. */
   send(statements: readonly Statement[]): void
-  /** Ends the transaction that is using the connection, when the connection is lost. */
+  /** Called when the connection is lost, with the error for the work that is using it. */
   onLost: ((reason: unknown) => void) | undefined
-  /** Whether the commit of a write is on its way: a connection that is lost now leaves open what came of it. */
+  /** Whether the commit of a write has been sent: if the connection is lost now, its outcome is unknown. */
   committing: boolean
+  /** Closes the socket, whatever the server is doing. */
   destroy(): void
-  /** Stops the running statement too. */
+  /** Cancels the running statement and closes the socket. */
   abort(): void
 }
 
-/** What pg has no option for. Unlike `options`, PgBouncer keeps these two apart for each of its clients. */
+/** Sets startup parameters that pg has no option for. PgBouncer tracks these two per client, unlike `options`. */
 class UtcClient extends Client {
   getStartupConf() {
     // @ts-expect-error its types do not have it
@@ -33,12 +35,11 @@ class UtcClient extends Client {
 }
 
 /**
- * Opens a connection: one client of pg that is thrown away with it, so that nothing meant for one transaction can
- * ever reach another connection.
- * @param onEnd called when it is lost or destroyed
+ * Opens a connection. Its pg client is never reconnected, so that no statement can reach another connection.
+ * @param onEnd called once, when the connection is lost or destroyed
  */
 export function openConnection(config: Config, onEnd: () => void): Connection {
-  // Our own, because only then can a connection be cut that the server no longer answers on.
+  // We create the socket so that we can destroy it when the server hangs.
   const socket = new Socket()
   const client = new UtcClient({
     connectionString: config.DATABASE_URL,
@@ -57,7 +58,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     queued = []
     if (pipeline) client.query(pipeline)
   }
-  // The server is ready for the next pipeline.
+  // pg emits `drain` when the server is ready for the next pipeline.
   client.on('drain', () => {
     pipeline?.finish(client.getTransactionStatus() !== 'I')
     if (connection.alive) sendQueued()

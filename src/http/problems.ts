@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DatabaseError } from 'pg'
-import { innermost } from '../database/connection-errors.ts'
+import { describeCause } from '../database/connection-errors.ts'
 import { fromDatabase, isSchemaGap } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
 import { INVALID_TARGET, SERVER_TARGET } from './routing.ts'
@@ -45,7 +45,7 @@ function sendProblem(
 ): FastifyReply {
   const known = toApiError(error)
   request.problem = known.code
-  request.cause = known.statusCode >= 500 && known.cause ? innermost(known.cause) : undefined
+  request.cause = known.statusCode >= 500 && known.cause ? describeCause(known.cause) : undefined
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   if (isSchemaGap(error))
     request.log.error({ err: error }, 'PostgreSQL refused a value that the schema accepts')

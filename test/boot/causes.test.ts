@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import t from 'tap'
 import { findTarget, withConnection } from '../../db/connect.ts'
 import { isDatabaseUrl, loadConfig } from '../../src/config.ts'
-import { explainConnectionError, innermost } from '../../src/database/connection-errors.ts'
+import { describeCause, explainConnectionError } from '../../src/database/connection-errors.ts'
 import { createDatabase } from '../../src/database/database.ts'
 import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { cloneDatabase } from '../database.ts'
@@ -31,26 +31,26 @@ t.test('says in one sentence why the database cannot be used, without its passwo
   const cases = (name: string, url: string): [string, RegExp][] => [
     [
       change(url, { password: 'mistyped-secret' }),
-      /^The database refuses the password of the user \S+, or has no such user: /,
+      /^The password of the user \S+ is wrong, or there is no such user: /,
     ],
     [
       change(url, { username: 'nobody_known' }),
-      /^The database refuses the password of the user nobody_known, /,
+      /^The password of the user nobody_known is wrong, /,
     ],
-    [change(url, { password: '' }), /^The database wants a password for the user \S+: /],
+    [change(url, { password: '' }), /^The server requires a password for the user \S+: /],
     [change(url, { pathname: '/no_such' }), /^The database no_such does not exist: /],
     [
       change(url, { hostname: 'no-such-host.invalid' }),
-      /^The host name of no-such-host\.invalid:\d+ (does not exist|cannot be looked up now): /,
+      /^The host name of no-such-host\.invalid:\d+ (does not exist|cannot be resolved at the moment): /,
     ],
-    [change(url, { port: `${unused}` }), /^Nothing listens on 127\.0\.0\.1:\d+: /],
+    [change(url, { port: `${unused}` }), /^Nothing is listening on 127\.0\.0\.1:\d+: /],
     [
       change(url, { port: `${port}` }),
       new RegExp(`^The server 127.0.0.1:${port} closed the connection: check that ${name} names `),
     ],
     [
       change(url, { search: '?sslmode=require' }),
-      /^The (database server \S+ has no TLS, which|server \S+ closed the connection: check that) /,
+      /^The (database server \S+ does not support TLS, which|server \S+ closed the connection: check that) /,
     ],
     ['postgres://a:p%zz@127.0.0.1/x', /^DATABASE_URL must be /],
     ['postgres://a:p#s@127.0.0.1:x/x', /^DATABASE_URL must be /],
@@ -133,7 +133,7 @@ t.test('knows the causes that this server does not have', async (t) => {
     explainConnectionError('x', 'postgres:///?host=/run', 'X'),
     'The database at /run:5432 cannot be used: undefined',
   )
-  t.equal(innermost(Object.assign(new Error('slow'), { code: '57014' })), '57014 slow')
+  t.equal(describeCause(Object.assign(new Error('slow'), { code: '57014' })), '57014 slow')
 })
 
 t.test('logs the cause of every 5xx on the line of its request', async (t) => {
