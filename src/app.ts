@@ -4,6 +4,7 @@ import account from './account/routes.ts'
 import auth from './auth/routes.ts'
 import type { Config } from './config.ts'
 import authenticate from './credentials/authenticate.ts'
+import jwt from './credentials/jwt.ts'
 import passwords from './credentials/passwords.ts'
 import cleanup from './database/cleanup.ts'
 import database from './database/plugin.ts'
@@ -31,7 +32,7 @@ import tokens from './tokens/routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether it is about to close: it is not ready, and no connection stays open for a next request. */
+    /** Whether the service is shutting down: `/ready` returns 503, and each response closes its connection. */
     leaving: boolean
   }
 }
@@ -39,46 +40,45 @@ declare module 'fastify' {
 const REQUEST_ID = /^[\w.-]{1,100}$/
 
 export interface AppOptions {
-  /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
+  /** The clock for the times of access tokens, in milliseconds since 1970. */
   now?: () => number
-  /** Where the log goes instead of to the standard output. */
+  /** The destination of the log, instead of the standard output. */
   logTo?: NodeJS.WritableStream
 }
 
-/** The API, ready to listen or to be injected requests; tests build this very app. */
+/** Builds the API, ready to listen or to be tested with `inject`. */
 export async function buildApp(
   config: Config,
   { now = Date.now, logTo = process.stdout }: AppOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: { level: config.LOG_LEVEL, stream: logTo },
-    // One line per request is enough: see http/request-log.ts.
+    // http/request-log.ts writes one line per request instead.
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxies(config.TRUST_PROXY),
-    // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
+    // Use the client's id if it is well-formed, so that its log and ours can be correlated.
     genReqId: ({ headers }) => {
       const given = String(headers['x-request-id'] ?? '')
       return REQUEST_ID.test(given) ? given : uuidv7()
     },
-    // Todos of the greatest length fit, even when every character is escaped.
+    // Fits the largest todo with every character escaped.
     bodyLimit: 256 * 1024,
-    // Each is noticed within a second.
     http: {
       headersTimeout: config.HEADERS_TIMEOUT_MS,
+      // Timeouts are enforced with this precision.
       connectionsCheckingInterval: 1000,
-      // Answered with a problem document: see http/connections.ts.
+      // http/connections.ts checks it, and returns a problem document.
       requireHostHeader: false,
     },
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: config.STALL_TIMEOUT_MS,
-    // Targets that the router would refuse by itself are routed too, and long parameters are left to the schemas:
-    // every response passes through the same hooks.
+    // Invalid targets and long parameters are routed, too, so that every response passes through the same hooks.
     rewriteUrl: normalizeTarget,
     routerOptions: { maxParamLength: 1_000_000 },
     clientErrorHandler: (error, socket) => answerBrokenRequest(app, error, socket),
     schemaController: createSchemaController(),
-    // They are answered like any other; see `leaving`.
+    // Keep-alive requests are still served while closing; see `leaving`.
     return503OnClosing: false,
   })
 
@@ -103,7 +103,8 @@ export async function buildApp(
   await app.register(overload, { config })
   await app.register(database, { config })
   await app.register(cleanup)
-  await app.register(authenticate, { config, now })
+  await app.register(jwt, { config, now })
+  await app.register(authenticate)
   await app.register(passwords, { config })
   await app.register(metrics, { config })
   await app.register(idempotency, { config })
