@@ -60,8 +60,9 @@ export default fp(
 
     app.addHook('onRequest', async (request, reply) => {
       const { url } = request
-      if (url === INVALID_TARGET) throw new ApiError('invalid_request', { detail: 'The URL is not valid.' })
-      // A preflight, whose headers have been set: see headers.ts.
+      if (url === INVALID_TARGET)
+        throw new ApiError('invalid_request', { detail: 'The request target is not a valid path and query.' })
+      // A preflight request; headers.ts has set its headers.
       if (request.corsPreflightEnabled) return reply.code(204).send()
       if (!request.is404) return
       const path = decodeURI(url.replace(/\?.*/, ''))
@@ -73,6 +74,6 @@ export default fp(
   { name: 'routing' },
 )
 
-/** Of a route, with parameters and wildcards as the router reads them. */
+/** Converts a route to a pattern, with the router's parameters and wildcards. */
 const toPattern = (url: string) =>
   new RegExp(`^${url.replaceAll(/:\w+|[.*]/g, (part) => ({ '.': '\\.', '*': '.*' })[part] ?? '[^/]*')}$`)
