@@ -1,19 +1,22 @@
 import { parseArgs } from 'node:util'
 import { findTarget, withConnection } from '../connect.ts'
-import { audit } from './audit.ts'
+import { type AuditedTable, audit, type Finding } from './audit.ts'
 
-const usage = `Usage: npm run db:audit -- [--role NAME]… [--schema NAME]… [--column NAME]
-Looks into the database of MIGRATION_DATABASE_URL or DATABASE_URL, or the running embedded one.
-  --role    the role that the application logs in with; that of DATABASE_URL when left out
-  --schema  a schema to look into; all when left out
-  --column  the column that says whose a row is; user_id when left out
-Exit code 1 when there is a finding, 2 when it could not look.`
+const usage = `Usage: npm run db:audit -- [--role NAME]… [--schema NAME]… [--column NAME] [--json]
+Checks that row-level security confines the application's roles, in the database of MIGRATION_DATABASE_URL or
+DATABASE_URL, or in the running embedded one.
+  --role    a role that the application logs in with; by default the user in DATABASE_URL
+  --schema  a schema to check; by default all
+  --column  the column that contains a row's owner; by default user_id
+  --json    print JSON instead of text
+Exits with 1 if there are findings, and with 2 if the audit could not run.`
 
 const { values } = parseArgs({
   options: {
     role: { type: 'string', multiple: true },
     schema: { type: 'string', multiple: true },
     column: { type: 'string' },
+    json: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 })
@@ -30,12 +33,33 @@ async function main(): Promise<number> {
     const login = DATABASE_URL && decodeURIComponent(new URL(DATABASE_URL).username)
     const roles = values.role ?? [login || String(me?.name)]
     const { tables, findings } = await audit(sql, { roles, schemas: values.schema, column: values.column })
-    console.log(`What ${roles.join(', ')} can reach:\n`)
-    console.table(Object.fromEntries(tables.map(({ name, ...rest }) => [name, rest])))
-    console.log(findings.length > 0 ? `\nFindings: ${findings.length}` : '\nNo findings.')
-    for (const { object, finding } of findings) console.log(`  ${object} ${finding}`)
+    if (values.json) console.log(JSON.stringify({ roles, tables, findings }, null, 2))
+    else console.log(toText(roles, tables, findings))
     return findings.length > 0 ? 1 : 0
   })
+}
+
+function toText(roles: readonly string[], tables: readonly AuditedTable[], findings: readonly Finding[]) {
+  const rows = tables.map(({ name, rls, policies, grants }) => [name, rls, policies, grants])
+  return [
+    `Access of ${roles.join(', ')}:`,
+    '',
+    ...alignColumns([['TABLE', 'RLS', 'POLICIES FOR', 'GRANTS'], ...rows]),
+    '',
+    findings.length > 0 ? `Findings: ${findings.length}` : 'No findings.',
+    ...alignColumns(findings.map(({ object, finding }) => [`  ${object}`, finding])),
+  ].join('\n')
+}
+
+/** Pads each cell to the width of its column. */
+function alignColumns(rows: readonly string[][]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => `${row[column]}`.length))) ?? []
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] as number))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 try {

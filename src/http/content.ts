@@ -70,7 +70,7 @@ function findUnsupported({ headers, method }: FastifyRequest): ApiError | undefi
   })
 }
 
-/** The type in lower case, empty when the header is malformed; and each charset that is named (RFC 9110, section 8.3). */
+/** Parses Content-Type (RFC 9110, section 8.3): the type in lower case, empty if malformed, and its charsets. */
 function readMediaType(header: string): { type: string; charsets: string[] } {
   const [type = ''] = header.split(';', 1)
   const parameters = header.slice(type.length)

@@ -165,9 +165,9 @@ export const Headers = {
 
 const descriptions = {
   400: 'Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`.',
-  401: 'Missing, invalid, expired or revoked token.',
+  401: 'Missing, invalid, expired or revoked token, or wrong email or password.',
   403: 'The token lacks a required scope: `insufficient_scope`.',
-  404: 'No such resource, or not yours: `not_found`.',
+  404: 'No such resource for this user: `not_found`.',
   406: 'The client does not accept JSON: `not_acceptable`.',
   409: 'Conflict with existing data or with a request in progress.',
   412: 'The resource was modified since you read it: `precondition_failed`.',

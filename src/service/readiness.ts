@@ -27,7 +27,7 @@ export async function findReadinessFaults(database: Database): Promise<string[]>
     if (firstOrNotFound(await database.withoutUser(getSchemaVersion)).version >= requiredVersion) {
       if (firstOrNotFound(await database.withoutUser(hasContextKey)).exists) return []
       return [
-        'There is no key for signing the user context: run "select app.rotate_context_key()" as the owner.',
+        'The key that signs the user context is missing: run "select app.rotate_context_key()" as the owner.',
       ]
     }
   } catch (error) {

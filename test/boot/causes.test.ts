@@ -33,10 +33,7 @@ t.test('says in one sentence why the database cannot be used, without its passwo
       change(url, { password: 'mistyped-secret' }),
       /^The password of the user \S+ is wrong, or there is no such user: /,
     ],
-    [
-      change(url, { username: 'nobody_known' }),
-      /^The password of the user nobody_known is wrong, /,
-    ],
+    [change(url, { username: 'nobody_known' }), /^The password of the user nobody_known is wrong, /],
     [change(url, { password: '' }), /^The server requires a password for the user \S+: /],
     [change(url, { pathname: '/no_such' }), /^The database no_such does not exist: /],
     [
@@ -92,7 +89,7 @@ t.test('says what a command needs when there is no database', async (t) => {
   }
   t.match(
     await said({ DATA_DIR: '/nowhere' }),
-    /^There is no database: start the service, .* or set MIGRATION_DATABASE_URL /,
+    /^No database is configured: start the service, .* or set MIGRATION_DATABASE_URL /,
   )
   t.match(
     await said({}),

@@ -40,7 +40,7 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
   t.equal(await second.ended, 1)
   t.equal(
     second.said.err.trim(),
-    `The data folder ${join(first.cwd, '.data')} is in use by process ${first.server.pid}: stop that one, or set DATA_DIR to another folder.`,
+    `The data folder ${join(first.cwd, '.data')} is in use by process ${first.server.pid}: stop that process, or set DATA_DIR to another folder.`,
   )
 
   t.equal(await stop(first.server, first.ended, 'SIGINT'), 0, first.said.err)

@@ -55,20 +55,20 @@ t.test(
     await as(
       'create table bare (id int); grant select on bare to todo_api',
       'drop table bare',
-      /reaches the table public.bare/,
+      /can access the table public.bare/,
       { url },
     )
     const grant = (words: string) => `do $$ begin execute format('${words}', current_database()); end $$`
     await as(
       grant('grant temporary on database %I to public'),
       grant('revoke temporary on database %I from public'),
-      /may create temporary objects/,
+      /can create temporary objects/,
       { url },
     )
     await as(
       'grant create on schema app to todo_api',
       'revoke create on schema app from todo_api',
-      /may create objects in the schema app/,
+      /can create objects in the schema app/,
       { url },
     )
     await as(
