@@ -43,7 +43,7 @@ t.test('says in one sentence why the database cannot be used, without its passwo
     [change(url, { port: `${unused}` }), /^Nothing is listening on 127\.0\.0\.1:\d+: /],
     [
       change(url, { port: `${port}` }),
-      new RegExp(`^The server 127.0.0.1:${port} closed the connection: check that ${name} names `),
+      new RegExp(`^The server 127.0.0.1:${port} closed the connection: check that ${name} points to `),
     ],
     [
       change(url, { search: '?sslmode=require' }),
