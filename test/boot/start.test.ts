@@ -69,7 +69,7 @@ t.test('ends with one sentence and exit code 1 when it cannot start', async (t) 
     [{ ...good, PORT: 'x' }, /^PORT must be a whole number from 0 to 65535\.\n$/],
     [
       { ...good, DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' },
-      /^Nothing listens on 127\.0\.0\.1:1: [^\n]*\n$/,
+      /^Nothing is listening on 127\.0\.0\.1:1: [^\n]*\n$/,
     ],
     [{ ...good, DATABASE_URL: ownerUrl }, /^The database cannot be used\. The role \w+ owns the table/],
     [
