@@ -9,7 +9,7 @@ import passwords from './credentials/passwords.ts'
 import cleanup from './database/cleanup.ts'
 import database from './database/plugin.ts'
 import basePath from './http/base-path.ts'
-import { answerBrokenRequest } from './http/broken-requests.ts'
+import { handleParserError } from './http/broken-requests.ts'
 import { trustProxies } from './http/client-address.ts'
 import connections from './http/connections.ts'
 import content from './http/content.ts'
@@ -33,7 +33,7 @@ import tokens from './tokens/routes.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /** Whether the service is shutting down: `/ready` returns 503, and each response closes its connection. */
-    leaving: boolean
+    shuttingDown: boolean
   }
 }
 
@@ -76,21 +76,22 @@ export async function buildApp(
     // Invalid targets and long parameters are routed, too, so that every response passes through the same hooks.
     rewriteUrl: normalizeTarget,
     routerOptions: { maxParamLength: 1_000_000 },
-    clientErrorHandler: (error, socket) => answerBrokenRequest(app, error, socket),
+    clientErrorHandler: (error, socket) => handleParserError(app, error, socket),
     schemaController: createSchemaController(),
-    // Keep-alive requests are still served while closing; see `leaving`.
+    // Keep-alive requests are still served while closing; see `shuttingDown`.
     return503OnClosing: false,
   })
 
   handleErrors(app, config.BASE_PATH)
-  app.decorate('leaving', false)
+  app.decorate('shuttingDown', false)
   app.addHook('preClose', async () => {
-    app.leaving = true
+    app.shuttingDown = true
   })
   app.addHook('onSend', async (_request, reply) => {
-    if (app.leaving) reply.header('connection', 'close')
+    if (app.shuttingDown) reply.header('connection', 'close')
   })
 
+  // For every request, in the order in which their hooks run.
   await app.register(requestLog, { config })
   await app.register(headers, { config })
   await app.register(basePath, { config })
@@ -101,15 +102,18 @@ export async function buildApp(
   await app.register(content)
   await app.register(contract)
   await app.register(overload, { config })
+
+  // For handlers.
   await app.register(database, { config })
   await app.register(cleanup)
   await app.register(jwt, { config, now })
   await app.register(authenticate)
   await app.register(passwords, { config })
-  await app.register(metrics, { config })
   await app.register(idempotency, { config })
+  await app.register(metrics, { config })
   await app.register(openapi, { config })
 
+  // Features.
   await app.register(service, { config, now })
   await app.register(auth, { config })
   await app.register(account)

@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     if (config.NODE_ENV !== 'production') announce(app, psql)
     const name = await signal
     // Give load balancers time to see that /ready returns 503. Ctrl-C does not wait.
-    app.leaving = true
+    app.shuttingDown = true
     if (name === 'SIGTERM') await setTimeout(config.SHUTDOWN_DELAY_MS)
     const grace = globalThis.setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_MS)
     await app.close()

@@ -9,7 +9,7 @@ export interface Connection {
   /** Resolves when it can be used; rejects with unavailable (503). */
   readonly opened: Promise<unknown>
   /** Whether it is open. */
-  alive: boolean
+  isOpen: boolean
   /** Whether it is in no transaction and no statement is running. */
   readonly idle: boolean
   /** Whether the tables are sharded by user. */
@@ -61,11 +61,11 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   // pg emits `drain` when the server is ready for the next pipeline.
   client.on('drain', () => {
     pipeline?.finish(client.getTransactionStatus() !== 'I')
-    if (connection.alive) sendQueued()
+    if (connection.isOpen) sendQueued()
   })
   const destroy = (fault: Error = unavailable()) => {
-    if (!connection.alive) return
-    connection.alive = false
+    if (!connection.isOpen) return
+    connection.isOpen = false
     onEnd()
     socket.destroy()
     const reason = connection.committing ? unknownOutcome(fault) : fault
@@ -79,7 +79,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
       destroy(unavailable(cause))
       throw unavailable(cause)
     }),
-    alive: true,
+    isOpen: true,
     get idle() {
       return !pipeline && client.getTransactionStatus() === 'I'
     },

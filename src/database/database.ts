@@ -136,7 +136,7 @@ async function runAsUser<T>(
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)
     }
     if (failed) throw failed.reason
-    // PostgreSQL answers the commit of a failed transaction with ROLLBACK. This happens when the work ignored the
+    // The commit of a failed transaction is a ROLLBACK (PostgreSQL manual, COMMIT). This happens when the work ignored the
     // failure of one of its statements.
     if (tag !== 'COMMIT') throw new Error('The transaction was rolled back')
     return await work

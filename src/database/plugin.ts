@@ -48,7 +48,7 @@ export default fp<{ config: Config }>(
 )
 
 const signals = new WeakMap<Socket, AbortSignal>()
-/** A signal that is aborted when the socket closes. Of pipelined requests, Node tells only the first. */
+/** A signal that is aborted when the socket closes. Node notifies only the first of pipelined requests. */
 function disconnectSignal(socket: Socket): AbortSignal {
   const known = signals.get(socket)
   if (known) return known

@@ -108,7 +108,7 @@ export function createPool(config: Config): Pool {
     count(user, -1)
     // Never pass an open transaction on to the next user.
     if (!connection.idle) connection.destroy()
-    const free = connection.alive ? connection : idle.pop()
+    const free = connection.isOpen ? connection : idle.pop()
     if (free) lend(free)
     else if (waiting.length > 0 && open.size < config.DATABASE_POOL_SIZE)
       connect().then(lend, (reason) => takeNext()?.reject(reason))

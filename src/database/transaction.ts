@@ -79,7 +79,7 @@ export function openTransaction(
   }
 
   function add(statement: Statement): Statement {
-    if (!connection.alive) throw unavailable()
+    if (!connection.isOpen) throw unavailable()
     // The owner flushes the first time; later statements are flushed once per turn of the event loop.
     if (wasFlushed && pending.length === 0) setImmediate(flush)
     pending.push(statement)

@@ -10,19 +10,18 @@ const broken = new WeakSet<Socket>()
 /** Why a request or its body could not be parsed. */
 const faults = new WeakMap<IncomingMessage, ApiError>()
 
-/** Passes requests with an Expect header, which Node would answer itself, to the app, so that they are counted and logged. */
-export function routeEverything(app: FastifyInstance): void {
+/**
+ * Remembers each connection's newest response, and passes requests with an Expect header to the app: Node would respond
+ * to them itself, without logs and rate limits.
+ */
+export function watchConnections(app: FastifyInstance): void {
   const server = app.server as Server
   server.on('request', (request, response) => void newest.set(request.socket, response))
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }
 
 /** Responds to bytes that the HTTP parser rejects, after the pending responses, and closes the connection. */
-export function answerBrokenRequest(
-  app: FastifyInstance,
-  error: NodeJS.ErrnoException,
-  socket: Socket,
-): void {
+export function handleParserError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
   // The parser fails again at each further byte.
   if (broken.has(socket)) return
   broken.add(socket)

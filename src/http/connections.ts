@@ -1,12 +1,12 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { findHttpFault, findParserFault, routeEverything } from './broken-requests.ts'
+import { findHttpFault, findParserFault, watchConnections } from './broken-requests.ts'
 
 /** Limits connections and slow clients, and rejects invalid or ambiguous HTTP requests. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.server.maxConnections = config.MAX_CONNECTIONS
-    routeEverything(app)
+    watchConnections(app)
     // Nothing is awaited between this hook and the reading of the body, so no parser error is missed.
     app.addHook('onRequest', async ({ raw }) => {
       const fault = findParserFault(raw) ?? findHttpFault(raw)

@@ -86,8 +86,8 @@ export default fp<{ config: Config }>(
     })
     app.addHook('onReady', async () => {
       await new Promise<void>((resolve, reject) => {
-        const refuse = ({ message }: Error) => reject(new Error(`ADMIN_PORT cannot be used: ${message}.`))
-        server.once('error', refuse).listen(config.ADMIN_PORT, config.ADMIN_HOST, resolve)
+        const fail = ({ message }: Error) => reject(new Error(`ADMIN_PORT cannot be used: ${message}.`))
+        server.once('error', fail).listen(config.ADMIN_PORT, config.ADMIN_HOST, resolve)
       })
     })
     app.addHook('onClose', async () => {

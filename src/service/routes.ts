@@ -78,7 +78,7 @@ const service: FastifyPluginAsyncTypebox<{ config: Config; now: () => number }> 
       },
     },
     async (request) => {
-      if (app.leaving) throw unavailable()
+      if (app.shuttingDown) throw unavailable()
       const faults = await findReadinessFaults(app.database)
       if (faults.length === 0) return { status: 'ok' as const }
       request.log.error({ faults }, 'not ready')

@@ -145,7 +145,7 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
 
 t.test('is not ready when it is about to close, and keeps no connection for a next request', async (t) => {
   const { app } = await setUp(t)
-  app.leaving = true
+  app.shuttingDown = true
   const answer = await app.inject('/ready')
   problem(t, answer, 503, 'unavailable')
   t.equal(answer.headers.connection, 'close')
