@@ -55,7 +55,7 @@ export class Pipeline implements Submittable {
   }
 
   #prepare(statement: Statement): Prepared {
-    if (this.#prepared && statement.kept) {
+    if (this.#prepared && statement.preparable) {
       statement.prepared = this.#prepared.get(statement.text) ?? { name: nameOf(statement.text) }
       this.#prepared.set(statement.text, statement.prepared)
     }

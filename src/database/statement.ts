@@ -19,19 +19,19 @@ export class Statement {
   readonly result: Promise<object[]>
   /** The server's command tag, such as `COMMIT`. */
   tag = ''
-  /** The name is empty unless the statement is kept. */
+  /** The name is empty unless the statement is prepared. */
   prepared: Prepared = { name: '' }
   resolve!: (rows: object[]) => void
   reject!: (reason: unknown) => void
 
-  /** Whether the connection keeps it prepared; otherwise the server plans it each time. */
-  readonly kept: boolean
+  /** Whether it may be prepared; otherwise the server plans it each time. */
+  readonly preparable: boolean
   /** Whether it begins or ends the transaction. */
   readonly isControl: boolean
 
-  constructor(text: string, values: readonly Value[], { kept = true, isControl = false } = {}) {
+  constructor(text: string, values: readonly Value[], { preparable = true, isControl = false } = {}) {
     this.text = text
-    this.kept = kept
+    this.preparable = preparable
     this.isControl = isControl
     this.values = values.map(serialize)
     this.result = new Promise((resolve, reject) => {

@@ -14,19 +14,19 @@ export interface Tx {
   readonly [brand]: true
 }
 
-type Part = Value | Fragment | Routed
+type Part = Value | Fragment | ShardFragment
 /** A fragment that depends on the shard. @param shard the user's id on a sharded database, otherwise null */
-export type Routed = (shard: string | null) => Fragment
+export type ShardFragment = (shard: string | null) => Fragment
 
-/** Part of a statement, with its own parameters. Only {@link fragment} and {@link unkeptFragment} create one. */
+/** Part of a statement, with its own parameters. Only {@link fragment} and {@link unpreparedFragment} create one. */
 class Fragment {
   readonly strings: TemplateStringsArray
   readonly parts: readonly Part[]
-  readonly unkept: boolean
-  constructor(strings: TemplateStringsArray, parts: readonly Part[], unkept = false) {
+  readonly unprepared: boolean
+  constructor(strings: TemplateStringsArray, parts: readonly Part[], unprepared = false) {
     this.strings = strings
     this.parts = parts
-    this.unkept = unkept
+    this.unprepared = unprepared
   }
 }
 
@@ -40,14 +40,15 @@ export const fragment = (strings: TemplateStringsArray, ...parts: readonly Part[
  * Like {@link fragment}, but its statement is not prepared: PostgreSQL plans it each time for the actual user and
  * values, because a plan that suits one user can be a thousand times too slow for another.
  */
-export const unkeptFragment = (strings: TemplateStringsArray, ...parts: readonly Part[]) =>
+export const unpreparedFragment = (strings: TemplateStringsArray, ...parts: readonly Part[]) =>
   new Fragment(strings, parts, true)
 
 /**
  * A condition that every statement on a sharded table needs: without it Citus queries all shards, because it cannot
  * route by a policy. It isolates nothing; with a wrong id the policies still return no other user's rows.
  */
-export const shardKey: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
+export const shardKey: ShardFragment = (shard) =>
+  shard === null ? fragment`true` : fragment`user_id = ${shard}`
 
 /** Empty statements, and those that begin or end a transaction or use another protocol (COPY). */
 const FORBIDDEN =
@@ -90,11 +91,11 @@ export function openTransaction(
   function send<Row extends object>(strings: TemplateStringsArray, ...parts: readonly Part[]) {
     if (revoked) throw new Error('This transaction has ended')
     const sent = fragment(strings, ...parts)
-    const { text, values, kept } = compose(wrap?.(sent) ?? sent, shard)
+    const { text, values, preparable } = compose(wrap?.(sent) ?? sent, shard)
     wrap = undefined
     if (FORBIDDEN.test(text))
       throw new Error(`Not allowed in a transaction: ${text.slice(0, 50) || 'an empty statement'}`)
-    return add(new Statement(text, values, { kept })).result as Promise<Row[]>
+    return add(new Statement(text, values, { preparable })).result as Promise<Row[]>
   }
 
   const tx = (strings: TemplateStringsArray, ...parts: readonly Part[]) => {
@@ -116,7 +117,7 @@ export function openTransaction(
     /** @returns the server's command tag: ROLLBACK for the commit of a failed transaction */
     async end(command: 'commit' | 'rollback'): Promise<string> {
       // A rollback is never prepared: it must work when prepared statements do not.
-      const statement = add(new Statement(command, [], { kept: command === 'commit', isControl: true }))
+      const statement = add(new Statement(command, [], { preparable: command === 'commit', isControl: true }))
       flush()
       await statement.result
       return statement.tag
@@ -137,14 +138,14 @@ export function openTransaction(
 /** Puts fragments in their places, and numbers the parameters. */
 function compose(statement: Fragment, shard: string | null) {
   const values: Value[] = []
-  let kept = true
-  const toText = ({ strings, parts, unkept }: Fragment): string => {
-    if (unkept) kept = false
+  let preparable = true
+  const toText = ({ strings, parts, unprepared }: Fragment): string => {
+    if (unprepared) preparable = false
     return strings.reduce((text, string, index) => {
       const given = parts[index - 1] as Part
       const part = typeof given === 'function' ? given(shard) : given
       return text + (part instanceof Fragment ? toText(part) : `$${values.push(part)}`) + string
     })
   }
-  return { text: toText(statement), values, kept }
+  return { text: toText(statement), values, preparable }
 }
