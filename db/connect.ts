@@ -1,20 +1,21 @@
+import { join } from 'node:path'
 import { Client } from 'pg'
 import postgres, { type Sql } from 'postgres'
-import { isDatabaseUrl } from '../src/config.ts'
+import { isDatabaseUrl, loadEnvironment } from '../src/config.ts'
 import { explainConnectionError } from '../src/database/connection-errors.ts'
-import { loadDatabaseEnvironment } from './environment.ts'
 
-/** The database of a command, and the variable that named it. */
+/** The database that a command uses, and the variable that contains its URL. */
 export interface Target {
   name: 'MIGRATION_DATABASE_URL' | 'DATABASE_URL'
   url: string
-  /** Whether it is the embedded database, which runs as long as the service. */
+  /** Whether it is the embedded database, which runs only while the service runs. */
   embedded: boolean
 }
 
 /**
- * Reads .env, and says where a command goes: the owner's URL, or else the API's.
- * @throws {Error} one sentence that says what to do when there is none
+ * Reads .env and finds the database for a command.
+ * @param names the variables to look for, in this order
+ * @throws {Error} a one-line message when none is set or its URL is invalid
  */
 export function findTarget(
   names: readonly Target['name'][] = ['MIGRATION_DATABASE_URL', 'DATABASE_URL'],
@@ -23,7 +24,7 @@ export function findTarget(
   const name = names.find((name) => process.env[name])
   if (!name)
     throw new Error(
-      `There is no database: start the service, which runs one, or set ${names[0]} to the URL of the schema's owner.`,
+      `No database is configured: start the service, which runs one, or set ${names[0]} to the URL of the schema owner.`,
     )
   const url = `${process.env[name]}`
   if (!isDatabaseUrl(url))
@@ -34,8 +35,20 @@ export function findTarget(
 }
 
 /**
- * Opens a connection for a command, and closes it afterwards.
- * @throws {Error} one sentence that says why it cannot be opened
+ * Reads .env and, where the embedded database runs, the file with its URLs; variables that are set already win.
+ * @returns the variables that come from the embedded database
+ */
+function loadDatabaseEnvironment(): Target['name'][] {
+  const names = ['MIGRATION_DATABASE_URL', 'DATABASE_URL'] as const
+  loadEnvironment()
+  const given = names.filter((name) => process.env[name])
+  loadEnvironment([join(process.env.DATA_DIR || '.data', 'env')])
+  return names.filter((name) => process.env[name] && !given.includes(name))
+}
+
+/**
+ * Runs a command with a connection, and closes the connection afterwards.
+ * @throws {Error} a one-line message when the connection cannot be opened
  */
 export async function withConnection<T>(target: Target, use: (sql: Sql) => Promise<T>): Promise<T> {
   await probe(target)
@@ -47,10 +60,10 @@ export async function withConnection<T>(target: Target, use: (sql: Sql) => Promi
   }
 }
 
-/** With pg, because postgres.js tries again for ever when a server closes its connections. */
+/** Connects with pg, because postgres.js retries for ever when a server closes its connections. */
 async function probe({ name, url, embedded }: Target): Promise<void> {
   const compatible = new URL(url)
-  // In pg alone, sslmode=require otherwise means verify-full.
+  // Without this, pg treats sslmode=require as verify-full.
   compatible.searchParams.set('uselibpqcompat', 'true')
   const client = new Client({ connectionString: compatible.href, connectionTimeoutMillis: 5000 })
   client.on('error', () => {})

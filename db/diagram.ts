@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
 
-// From a table's primary key to the keys that refer to it: `o|` when a row can be referred to once, `o{` when often.
+// The foreign keys; `once` when at most one row can refer to the same parent (`o|`), otherwise `o{`.
 const relationships = `
 select confrelid::regclass::text as parent, f.conrelid::regclass::text as child,
        exists (select from pg_index i where i.indrelid = f.conrelid and i.indisunique
@@ -21,7 +21,7 @@ join pg_attribute a on a.attrelid = c.oid and attnum > 0 and not attisdropped jo
 where relkind in ('r', 'p') and nspname in ('public', 'identity') and relname <> 'schema_migrations'
 order by c.oid, attnum`
 
-/** The tables of a database, their columns and how they refer to each other, as a Mermaid entity-relationship diagram. */
+/** Draws the tables, columns and foreign keys of a database as a Mermaid entity-relationship diagram. */
 export async function drawTables(sql: Sql): Promise<string> {
   const short = (table: string) => table.replace('identity.', '')
   const lines = ['erDiagram']

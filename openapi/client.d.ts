@@ -12,8 +12,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Find the document, the explorer and the health check
-         * @description A client that prefers `text/html` is redirected to the explorer.
+         * Get the index of the service
+         * @description Links to the OpenAPI document, the explorer and the health check. A client that prefers `text/html` is redirected to the explorer.
          */
         get: operations["getIndex"];
         put?: never;
@@ -32,8 +32,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that the process is alive
-         * @description Asks no database.
+         * Check that the process is running
+         * @description A liveness check. It does not use the database.
          */
         get: operations["getHealth"];
         put?: never;
@@ -52,8 +52,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say whether requests can be served
-         * @description Checks the database, its migrations and the safety of the API role.
+         * Check that the service can handle requests
+         * @description A readiness check: 503 until the database is reachable, migrated and accessed by a safe role, and during a shutdown.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description Adds a user with an email that nobody has yet, whatever its case. It does not log in.
+         * @description The email must be unique, ignoring case. Does not log in.
          */
         post: operations["registerUser"];
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Log in with email and password
-         * @description Opens a session. The access token goes into the header `Authorization: Bearer …`, the refresh token to `POST /refresh`.
+         * @description Opens a session. Send the access token in the header `Authorization: Bearer …`, the refresh token to `POST /refresh`.
          */
         post: operations["login"];
         delete?: never;
@@ -114,8 +114,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Trade a refresh token for new tokens
-         * @description Each refresh token is spent once. Sent again within 10 seconds, after a lost answer or from a second tab, it is answered with the same refresh token; sent again later it is taken for stolen, and its session ends.
+         * Exchange a refresh token for new tokens
+         * @description A refresh token can be used once. Used again within 10 seconds, for example after a lost response, it returns the same new refresh token; used again later it counts as stolen, and its session ends.
          */
         post: operations["refresh"];
         delete?: never;
@@ -134,8 +134,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End the session, or every session
-         * @description Its access tokens and refresh token die at once. A personal access token that logs out is revoked. `everywhere` needs the scope `account`, and leaves personal access tokens alone.
+         * Log out of this session, or of all sessions
+         * @description The session's tokens are revoked immediately; a personal access token revokes itself. `everywhere` requires the scope `account`, and keeps personal access tokens.
          */
         post: operations["logout"];
         delete?: never;
@@ -152,22 +152,22 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Show the user who is asking
-         * @description Id, email, and the time of the registration.
+         * Get the current user
+         * @description Returns the id, the email and the time of registration.
          */
         get: operations["getMe"];
         put?: never;
         post?: never;
         /**
-         * Delete the account and everything in it
-         * @description Needs a session whose login is less than ten minutes old; it cannot be undone.
+         * Delete the account and all its data
+         * @description Requires a login within the last ten minutes. Cannot be undone.
          */
         delete: operations["deleteMe"];
         options?: never;
         head?: never;
         /**
          * Change email or password
-         * @description Needs the current password, and is limited like a login. A new password ends every other session; personal access tokens stay.
+         * @description Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid.
          */
         patch: operations["changeAccount"];
         trace?: never;
@@ -181,7 +181,7 @@ export interface paths {
         };
         /**
          * Export all of the user's data
-         * @description Streamed. An export that could not be finished is cut short, and so is not valid JSON.
+         * @description Streamed. After a failure the response ends early and is not valid JSON.
          */
         get: operations["exportMe"];
         put?: never;
@@ -200,8 +200,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the sessions that are alive, newest first
-         * @description Each login is a session. The one that asks is marked `current`.
+         * List active sessions, newest first
+         * @description Each login opens a session. The session of this request is marked `current`.
          */
         get: operations["listSessions"];
         put?: never;
@@ -224,7 +224,7 @@ export interface paths {
         post?: never;
         /**
          * End a session
-         * @description Its access tokens and refresh token die at once.
+         * @description The session's tokens are revoked immediately.
          */
         delete: operations["endSession"];
         options?: never;
@@ -240,8 +240,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what happened to the account, newest first
-         * @description Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens.
+         * List account activity, newest first
+         * @description Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens.
          */
         get: operations["listEvents"];
         put?: never;
@@ -261,13 +261,13 @@ export interface paths {
         };
         /**
          * List personal access tokens, newest first
-         * @description The tokens themselves are not shown again. Those that expired stay for 30 days.
+         * @description Without the tokens themselves. Expired tokens are listed for 30 days.
          */
         get: operations["listTokens"];
         put?: never;
         /**
-         * Make a personal access token
-         * @description It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.
+         * Create a personal access token
+         * @description Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -288,7 +288,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a personal access token
-         * @description It, and every token that it made, opens nothing from the next request on.
+         * @description The token and all tokens created with it stop working immediately.
          */
         delete: operations["revokeToken"];
         options?: never;
@@ -379,11 +379,11 @@ export interface components {
         /** @description A problem document (RFC 9457). */
         Problem: {
             /**
-             * @description A URI of the kind of problem.
+             * @description A URI reference that identifies the type of problem.
              * @example about:blank
              */
             type: string;
-            /** @example There is nothing here */
+            /** @example Not found */
             title: string;
             /**
              * Format: int32
@@ -391,23 +391,23 @@ export interface components {
              */
             status: number;
             /**
-             * @description Stable: decide on this, not on the texts.
+             * @description A stable code for programs; the texts can change.
              * @example not_found
              */
             code: string;
-            /** @example There is nothing here. */
+            /** @example Not found. */
             detail: string;
             /**
-             * @description The path that was asked for.
+             * @description The path of the request.
              * @example /todos/1
              */
             instance: string;
             /**
-             * @description Names this request in the log.
+             * @description The id of the request, also in the log and the `X-Request-Id` header.
              * @example 01a20986-6f0e-73f5-a3ae-22a9c8f15d26
              */
             request_id: string;
-            /** @description With 400: each member that is wrong. */
+            /** @description The invalid members or parameters, with a 400. */
             errors?: {
                 /**
                  * @description JSON Pointer (RFC 6901) into the body.
@@ -425,7 +425,7 @@ export interface components {
                 message: string;
             }[];
         };
-        /** @description What this service is, and where to go from here. */
+        /** @description The name and version of this service, and where to go next. */
         Index: {
             /** @example TODO API */
             name: string;
@@ -446,7 +446,7 @@ export interface components {
                 docs: string;
                 /**
                  * Format: uri-reference
-                 * @description Whether the process is alive.
+                 * @description The liveness check.
                  * @example /health
                  */
                 health: string;
@@ -455,13 +455,13 @@ export interface components {
         Registration: {
             /**
              * Format: idn-email
-             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
+             * @description Stored as sent. Compared without regard to case and Unicode composition; an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email: string;
             /**
              * Format: password
-             * @description 8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.
+             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password.
              * @example correct horse battery
              */
             password: string;
@@ -469,7 +469,7 @@ export interface components {
         Login: {
             /**
              * Format: idn-email
-             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
+             * @description Stored as sent. Compared without regard to case and Unicode composition; an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email: string;
@@ -478,7 +478,7 @@ export interface components {
         };
         Refresh: {
             /**
-             * @description Spent by its first use: keep the one that comes with the answer.
+             * @description Can be used once: replace it by the one in the response.
              * @example todo_rt_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
              */
             refresh_token: string;
@@ -493,13 +493,13 @@ export interface components {
         User: {
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
             /**
              * Format: idn-email
-             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
+             * @description Stored as sent. Compared without regard to case and Unicode composition; an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email: string;
@@ -526,7 +526,7 @@ export interface components {
              */
             expires_in: number;
             /**
-             * @description Spent by its first use: keep the one that comes with the answer.
+             * @description Can be used once: replace it by the one in the response.
              * @example todo_rt_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
              */
             refresh_token: string;
@@ -537,12 +537,12 @@ export interface components {
         AccessToken: {
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
             /**
-             * @description What it is for.
+             * @description The purpose of the token.
              * @example backup script
              */
             name: string;
@@ -560,7 +560,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description To the minute. RFC 3339, in UTC.
+             * @description Accurate to a minute. RFC 3339, in UTC.
              * @example 2026-11-23T09:30:00Z
              */
             last_used_at: string | null;
@@ -574,7 +574,7 @@ export interface components {
         Todo: {
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
@@ -643,13 +643,13 @@ export interface components {
         AccountPatch: {
             /**
              * Format: idn-email
-             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
+             * @description Stored as sent. Compared without regard to case and Unicode composition; an internationalised domain equals its `xn--` form.
              * @example ada@example.com
              */
             email?: string;
             /**
              * Format: password
-             * @description 8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.
+             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password.
              * @example correct horse battery
              */
             new_password?: string;
@@ -660,12 +660,12 @@ export interface components {
         Session: {
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
             /**
-             * @description Null when the proxy in front does not name the client.
+             * @description The address of the client; null when the proxy does not forward it.
              * @example 192.0.2.1
              */
             ip: string | null;
@@ -673,24 +673,24 @@ export interface components {
             user_agent: string | null;
             /**
              * Format: date-time
-             * @description The login. RFC 3339, in UTC.
+             * @description The time of the login. RFC 3339, in UTC.
              * @example 2026-11-23T09:30:00Z
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description To the minute. RFC 3339, in UTC.
+             * @description Accurate to a minute. RFC 3339, in UTC.
              * @example 2026-11-23T09:30:00Z
              */
             last_used_at: string;
             /**
              * Format: date-time
-             * @description A refresh puts it off. RFC 3339, in UTC.
+             * @description Extended by each refresh. RFC 3339, in UTC.
              * @example 2026-11-23T09:30:00Z
              */
             expires_at: string;
             /**
-             * @description Whether it is the one that asks.
+             * @description Whether it is the session of this request.
              * @example true
              */
             current: boolean;
@@ -708,16 +708,16 @@ export interface components {
              */
             offset: number;
             /**
-             * @description Whether there are more after these.
+             * @description Whether more items follow.
              * @example false
              */
             has_more: boolean;
         };
-        /** @description Something that happened to the account. Kept for a year. */
+        /** @description An account event. Kept for a year. */
         Event: {
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
@@ -728,18 +728,18 @@ export interface components {
             kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
             /**
              * Format: int32
-             * @description How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.
+             * @description The number of occurrences. Five failed logins an hour are listed separately; further ones are counted in the newest of them.
              * @example 1
              */
             count: number;
             /**
              * Format: uuid
-             * @description The session or the token that it is about.
+             * @description The session or token that the event concerns.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             subject_id: string | null;
             /**
-             * @description Null when the proxy in front does not name the client.
+             * @description The address of the client; null when the proxy does not forward it.
              * @example 192.0.2.1
              */
             ip: string | null;
@@ -765,7 +765,7 @@ export interface components {
              */
             offset: number;
             /**
-             * @description Whether there are more after these.
+             * @description Whether more items follow.
              * @example false
              */
             has_more: boolean;
@@ -791,14 +791,14 @@ export interface components {
              */
             offset: number;
             /**
-             * @description Whether there are more after these.
+             * @description Whether more items follow.
              * @example false
              */
             has_more: boolean;
         };
         NewAccessToken: {
             /**
-             * @description What it is for.
+             * @description The purpose of the token.
              * @example backup script
              */
             name: string;
@@ -810,7 +810,7 @@ export interface components {
             scopes: ("todos:read" | "todos:write" | "account")[];
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset. Without it the token never expires, or, made by a personal access token, expires with that.
+             * @description RFC 3339 with a UTC offset. Without it the token never expires or, if created with a personal access token, expires with that token.
              * @example 2030-01-01T00:00:00Z
              */
             expires_at?: string | null;
@@ -818,12 +818,12 @@ export interface components {
         CreatedAccessToken: {
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
             /**
-             * @description What it is for.
+             * @description The purpose of the token.
              * @example backup script
              */
             name: string;
@@ -841,7 +841,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description To the minute. RFC 3339, in UTC.
+             * @description Accurate to a minute. RFC 3339, in UTC.
              * @example 2026-11-23T09:30:00Z
              */
             last_used_at: string | null;
@@ -852,7 +852,7 @@ export interface components {
              */
             expires_at: string | null;
             /**
-             * @description The token itself: shown here and never again.
+             * @description The token itself, shown only in this response.
              * @example todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
              */
             token: string;
@@ -872,7 +872,7 @@ export interface components {
             completed?: boolean;
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
+             * @description RFC 3339 with a UTC offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
              * @example 2026-11-23T09:30:00Z
              */
             due_at?: string | null;
@@ -912,7 +912,7 @@ export interface components {
             completed?: boolean;
             /**
              * Format: date-time
-             * @description RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
+             * @description RFC 3339 with a UTC offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.
              * @example 2026-11-23T09:30:00Z
              */
             due_at?: string | null;
@@ -950,7 +950,7 @@ export interface components {
              */
             offset: number | null;
             /**
-             * @description Whether there are more after these.
+             * @description Whether more items follow.
              * @example false
              */
             has_more: boolean;
@@ -982,7 +982,7 @@ export interface components {
             op: "update";
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
@@ -996,7 +996,7 @@ export interface components {
             op: "delete";
             /**
              * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @description A UUID version 7; newer ids sort after older ones.
              * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
              */
             id: string;
@@ -1011,7 +1011,7 @@ export interface components {
                 op: "create" | "update" | "delete";
                 /**
                  * Format: uuid
-                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @description A UUID version 7; newer ids sort after older ones.
                  * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
                  */
                 id: string;
@@ -1084,10 +1084,10 @@ export interface operations {
                     "application/json": components["schemas"]["Index"];
                 };
             };
-            /** @description To the explorer. */
+            /** @description Redirect to the explorer. */
             302: {
                 headers: {
-                    /** @description The path of what was made. */
+                    /** @description The path of the resource. */
                     location?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -1096,7 +1096,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1108,10 +1108,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -1126,7 +1126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1138,10 +1138,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1149,7 +1149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1173,7 +1173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1185,10 +1185,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1196,7 +1196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1209,10 +1209,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1231,7 +1231,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description OK. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1251,7 +1251,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1263,10 +1263,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/health",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -1281,7 +1281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1293,10 +1293,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/health",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1304,7 +1304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1328,7 +1328,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1340,10 +1340,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/health",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1351,7 +1351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1364,10 +1364,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/health",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1386,7 +1386,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description OK. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1406,7 +1406,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1418,10 +1418,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/ready",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -1436,7 +1436,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1448,10 +1448,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/ready",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1459,7 +1459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1483,7 +1483,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1495,10 +1495,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/ready",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1506,7 +1506,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1519,10 +1519,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/ready",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1570,7 +1570,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1582,10 +1582,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/register",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -1600,7 +1600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1612,10 +1612,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/register",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1623,7 +1623,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description Conflict with existing data or with a request in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1696,7 +1696,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1720,7 +1720,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1732,10 +1732,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/register",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1743,7 +1743,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1756,10 +1756,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/register",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1809,7 +1809,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1821,10 +1821,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/login",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -1839,7 +1839,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1852,10 +1852,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Email or password is wrong",
+                     *       "title": "Wrong email or password",
                      *       "status": 401,
                      *       "code": "invalid_credentials",
-                     *       "detail": "Email or password is wrong.",
+                     *       "detail": "Wrong email or password.",
                      *       "instance": "/login",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1863,7 +1863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1875,10 +1875,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/login",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1935,7 +1935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1959,7 +1959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1971,10 +1971,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/login",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -1982,7 +1982,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1995,10 +1995,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/login",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2047,7 +2047,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2059,10 +2059,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/refresh",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -2077,7 +2077,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2090,10 +2090,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token is not valid",
+                     *       "title": "Invalid token",
                      *       "status": 401,
                      *       "code": "invalid_token",
-                     *       "detail": "The token is not valid.",
+                     *       "detail": "Invalid token.",
                      *       "instance": "/refresh",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2101,7 +2101,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2113,10 +2113,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/refresh",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2173,7 +2173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2197,7 +2197,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2209,10 +2209,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/refresh",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2220,7 +2220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2233,10 +2233,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/refresh",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2264,7 +2264,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Ended. */
+            /** @description Logged out. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2274,7 +2274,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2286,10 +2286,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/logout",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -2304,7 +2304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2317,10 +2317,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/logout",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2328,7 +2328,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2341,10 +2341,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/logout",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2352,7 +2352,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2364,10 +2364,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/logout",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2424,7 +2424,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2448,7 +2448,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2460,10 +2460,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/logout",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2471,7 +2471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2484,10 +2484,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/logout",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2525,7 +2525,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2537,10 +2537,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -2555,7 +2555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2568,10 +2568,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2579,7 +2579,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2592,10 +2592,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2603,7 +2603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2615,10 +2615,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2626,7 +2626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2650,7 +2650,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2662,10 +2662,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2673,7 +2673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2686,10 +2686,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2708,7 +2708,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2718,7 +2718,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2730,10 +2730,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -2748,7 +2748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2761,10 +2761,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2772,7 +2772,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2785,10 +2785,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2796,7 +2796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2808,10 +2808,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2819,7 +2819,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2843,7 +2843,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2855,10 +2855,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2866,7 +2866,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2879,10 +2879,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2931,7 +2931,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2943,10 +2943,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -2961,7 +2961,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2974,10 +2974,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -2985,7 +2985,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2998,10 +2998,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3009,7 +3009,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3021,10 +3021,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3032,7 +3032,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description Conflict with existing data or with a request in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3105,7 +3105,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3129,7 +3129,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3141,10 +3141,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3152,7 +3152,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3165,10 +3165,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3260,7 +3260,7 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3272,10 +3272,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -3290,7 +3290,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3303,10 +3303,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3314,7 +3314,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3327,10 +3327,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3338,7 +3338,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3350,10 +3350,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3361,7 +3361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3385,7 +3385,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3397,10 +3397,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3408,7 +3408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3421,10 +3421,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me/export",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3476,7 +3476,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3488,10 +3488,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -3506,7 +3506,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3519,10 +3519,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3530,7 +3530,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3543,10 +3543,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3554,7 +3554,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3566,10 +3566,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3577,7 +3577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3601,7 +3601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3613,10 +3613,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3624,7 +3624,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3637,10 +3637,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me/sessions",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3656,7 +3656,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @description A UUID version 7; newer ids sort after older ones.
                  * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
                  */
                 id: string;
@@ -3665,7 +3665,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ended. */
+            /** @description The session has ended. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3675,7 +3675,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3687,10 +3687,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -3705,7 +3705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3718,10 +3718,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3729,7 +3729,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3742,10 +3742,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3753,7 +3753,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description No such resource for this user: `not_found`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3765,10 +3765,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "There is nothing here",
+                     *       "title": "Not found",
                      *       "status": 404,
                      *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
+                     *       "detail": "Not found.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3776,7 +3776,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3788,10 +3788,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3799,7 +3799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3823,7 +3823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3835,10 +3835,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3846,7 +3846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3859,10 +3859,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3914,7 +3914,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3926,10 +3926,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -3944,7 +3944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3957,10 +3957,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3968,7 +3968,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3981,10 +3981,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -3992,7 +3992,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4004,10 +4004,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4015,7 +4015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4039,7 +4039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4051,10 +4051,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4062,7 +4062,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4075,10 +4075,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/me/events",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4131,7 +4131,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccessTokenPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4143,10 +4143,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -4161,7 +4161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4174,10 +4174,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4185,7 +4185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4198,10 +4198,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4209,7 +4209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4221,10 +4221,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4232,7 +4232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4256,7 +4256,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4268,10 +4268,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4279,7 +4279,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4292,10 +4292,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4352,7 +4352,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedAccessToken"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4364,10 +4364,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -4382,7 +4382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4395,10 +4395,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4406,7 +4406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4419,10 +4419,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4430,7 +4430,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4442,10 +4442,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4502,7 +4502,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4526,7 +4526,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4538,10 +4538,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4549,7 +4549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4562,10 +4562,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/tokens",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4581,7 +4581,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @description A UUID version 7; newer ids sort after older ones.
                  * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
                  */
                 id: string;
@@ -4600,7 +4600,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4612,10 +4612,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -4630,7 +4630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4643,10 +4643,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4654,7 +4654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4667,10 +4667,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4678,7 +4678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description No such resource for this user: `not_found`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4690,10 +4690,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "There is nothing here",
+                     *       "title": "Not found",
                      *       "status": 404,
                      *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
+                     *       "detail": "Not found.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4701,7 +4701,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4713,10 +4713,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4724,7 +4724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4748,7 +4748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4760,10 +4760,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4771,7 +4771,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4784,10 +4784,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4830,7 +4830,7 @@ export interface operations {
             /** @description A page of todos. */
             200: {
                 headers: {
-                    /** @description First, previous and next page (RFC 8288). */
+                    /** @description Links to the first, previous and next page (RFC 8288). */
                     link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -4868,7 +4868,7 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4880,10 +4880,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -4898,7 +4898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4911,10 +4911,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4922,7 +4922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4935,10 +4935,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4946,7 +4946,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4958,10 +4958,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -4969,7 +4969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4993,7 +4993,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5005,10 +5005,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5016,7 +5016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5029,10 +5029,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5046,7 +5046,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a retry safe: the same key with the same request is done once, for 24 hours. */
+                /** @description Makes retries safe: for 24 hours, the same request with the same key is executed only once. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -5074,11 +5074,11 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version, as a strong entity tag (RFC 9110, section 8.8.3). */
+                    /** @description The version as a strong entity tag (RFC 9110, section 8.8.3). */
                     etag?: string;
-                    /** @description The path of what was made. */
+                    /** @description The path of the resource. */
                     location?: string;
-                    /** @description `true` on the answer to a retry. */
+                    /** @description `true` when this is the recorded response of an earlier request. */
                     "idempotent-replayed"?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5107,7 +5107,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5119,10 +5119,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -5137,7 +5137,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5150,10 +5150,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5161,7 +5161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5174,10 +5174,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5185,7 +5185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5197,10 +5197,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5208,7 +5208,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description Conflict with existing data or with a request in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5221,10 +5221,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still running",
+                     *       "title": "A request with this Idempotency-Key is still in progress",
                      *       "status": 409,
                      *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still running.",
+                     *       "detail": "A request with this Idempotency-Key is still in progress.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5281,7 +5281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key was used for another request: `idempotency_key_reused`. */
+            /** @description The Idempotency-Key was used for a different request: `idempotency_key_reused`. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5293,10 +5293,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key belongs to another request",
+                     *       "title": "The Idempotency-Key was used for a different request",
                      *       "status": 422,
                      *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key belongs to another request.",
+                     *       "detail": "The Idempotency-Key was used for a different request.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5304,7 +5304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5328,7 +5328,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5340,10 +5340,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5351,7 +5351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5364,10 +5364,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5408,7 +5408,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5420,10 +5420,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -5438,7 +5438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5451,10 +5451,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5462,7 +5462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5475,10 +5475,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5486,7 +5486,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5498,10 +5498,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5509,7 +5509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5533,7 +5533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5545,10 +5545,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5556,7 +5556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5569,10 +5569,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5593,7 +5593,7 @@ export interface operations {
             };
             path: {
                 /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @description A UUID version 7; newer ids sort after older ones.
                  * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
                  */
                 id: string;
@@ -5605,7 +5605,7 @@ export interface operations {
             /** @description The todo. */
             200: {
                 headers: {
-                    /** @description The version, as a strong entity tag (RFC 9110, section 8.8.3). */
+                    /** @description The version as a strong entity tag (RFC 9110, section 8.8.3). */
                     etag?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5637,7 +5637,7 @@ export interface operations {
             /** @description It is still the one named by If-None-Match. */
             304: {
                 headers: {
-                    /** @description The version, as a strong entity tag (RFC 9110, section 8.8.3). */
+                    /** @description The version as a strong entity tag (RFC 9110, section 8.8.3). */
                     etag?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -5646,7 +5646,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5658,10 +5658,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -5676,7 +5676,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5689,10 +5689,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5700,7 +5700,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5713,10 +5713,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5724,7 +5724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description No such resource for this user: `not_found`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5736,10 +5736,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "There is nothing here",
+                     *       "title": "Not found",
                      *       "status": 404,
                      *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
+                     *       "detail": "Not found.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5747,7 +5747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5759,10 +5759,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5770,7 +5770,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has been changed meanwhile: `precondition_failed`. */
+            /** @description The resource was modified since you read it: `precondition_failed`. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5782,10 +5782,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "It has been changed meanwhile",
+                     *       "title": "The resource was modified since you read it",
                      *       "status": 412,
                      *       "code": "precondition_failed",
-                     *       "detail": "It has been changed meanwhile.",
+                     *       "detail": "The resource was modified since you read it.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5793,7 +5793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5817,7 +5817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5829,10 +5829,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5840,7 +5840,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5853,10 +5853,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5877,7 +5877,7 @@ export interface operations {
             };
             path: {
                 /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @description A UUID version 7; newer ids sort after older ones.
                  * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
                  */
                 id: string;
@@ -5896,7 +5896,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5908,10 +5908,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
+                     *       "detail": "The request is invalid: see errors.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -5926,7 +5926,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5939,10 +5939,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5950,7 +5950,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5963,10 +5963,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5974,7 +5974,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description No such resource for this user: `not_found`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5986,10 +5986,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "There is nothing here",
+                     *       "title": "Not found",
                      *       "status": 404,
                      *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
+                     *       "detail": "Not found.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -5997,7 +5997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6009,10 +6009,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6020,7 +6020,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has been changed meanwhile: `precondition_failed`. */
+            /** @description The resource was modified since you read it: `precondition_failed`. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6032,10 +6032,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "It has been changed meanwhile",
+                     *       "title": "The resource was modified since you read it",
                      *       "status": 412,
                      *       "code": "precondition_failed",
-                     *       "detail": "It has been changed meanwhile.",
+                     *       "detail": "The resource was modified since you read it.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6043,7 +6043,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6067,7 +6067,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6079,10 +6079,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6090,7 +6090,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6103,10 +6103,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6124,12 +6124,12 @@ export interface operations {
                 "if-match"?: string;
                 /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
                 "if-none-match"?: string;
-                /** @description Makes a retry safe: the same key with the same request is done once, for 24 hours. */
+                /** @description Makes retries safe: for 24 hours, the same request with the same key is executed only once. */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @description A UUID version 7; newer ids sort after older ones.
                  * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
                  */
                 id: string;
@@ -6158,9 +6158,9 @@ export interface operations {
             /** @description Changed. */
             200: {
                 headers: {
-                    /** @description The version, as a strong entity tag (RFC 9110, section 8.8.3). */
+                    /** @description The version as a strong entity tag (RFC 9110, section 8.8.3). */
                     etag?: string;
-                    /** @description `true` on the answer to a retry. */
+                    /** @description `true` when this is the recorded response of an earlier request. */
                     "idempotent-replayed"?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -6189,7 +6189,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6201,10 +6201,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -6219,7 +6219,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6232,10 +6232,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6243,7 +6243,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6256,10 +6256,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6267,7 +6267,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description No such resource for this user: `not_found`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6279,10 +6279,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "There is nothing here",
+                     *       "title": "Not found",
                      *       "status": 404,
                      *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
+                     *       "detail": "Not found.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6290,7 +6290,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6302,10 +6302,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6313,7 +6313,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description Conflict with existing data or with a request in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6326,10 +6326,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still running",
+                     *       "title": "A request with this Idempotency-Key is still in progress",
                      *       "status": 409,
                      *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still running.",
+                     *       "detail": "A request with this Idempotency-Key is still in progress.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6337,7 +6337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has been changed meanwhile: `precondition_failed`. */
+            /** @description The resource was modified since you read it: `precondition_failed`. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6349,10 +6349,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "It has been changed meanwhile",
+                     *       "title": "The resource was modified since you read it",
                      *       "status": 412,
                      *       "code": "precondition_failed",
-                     *       "detail": "It has been changed meanwhile.",
+                     *       "detail": "The resource was modified since you read it.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6409,7 +6409,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key was used for another request: `idempotency_key_reused`. */
+            /** @description The Idempotency-Key was used for a different request: `idempotency_key_reused`. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6421,10 +6421,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key belongs to another request",
+                     *       "title": "The Idempotency-Key was used for a different request",
                      *       "status": 422,
                      *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key belongs to another request.",
+                     *       "detail": "The Idempotency-Key was used for a different request.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6432,7 +6432,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6456,7 +6456,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6468,10 +6468,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6479,7 +6479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6492,10 +6492,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6509,7 +6509,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a retry safe: the same key with the same request is done once, for 24 hours. */
+                /** @description Makes retries safe: for 24 hours, the same request with the same key is executed only once. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -6544,7 +6544,7 @@ export interface operations {
             /** @description All done. */
             200: {
                 headers: {
-                    /** @description `true` on the answer to a retry. */
+                    /** @description `true` when this is the recorded response of an earlier request. */
                     "idempotent-replayed"?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -6581,7 +6581,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchResults"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6593,10 +6593,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The request is not valid",
+                     *       "title": "Invalid request",
                      *       "status": 400,
                      *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
+                     *       "detail": "The body is invalid: see errors.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
                      *       "errors": [
@@ -6611,7 +6611,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6624,10 +6624,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
+                     *       "title": "A bearer token is required",
                      *       "status": 401,
                      *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
+                     *       "detail": "A bearer token is required.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6635,7 +6635,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description The token lacks a required scope: `insufficient_scope`. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6648,10 +6648,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The token may not do this",
+                     *       "title": "The token lacks a required scope",
                      *       "status": 403,
                      *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
+                     *       "detail": "The token lacks a required scope.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6659,7 +6659,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description No such resource for this user: `not_found`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6671,10 +6671,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "There is nothing here",
+                     *       "title": "Not found",
                      *       "status": 404,
                      *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
+                     *       "detail": "Not found.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6682,7 +6682,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description The client does not accept JSON: `not_acceptable`. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6694,10 +6694,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
+                     *       "title": "Only application/json is available",
                      *       "status": 406,
                      *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
+                     *       "detail": "Only application/json is available.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6705,7 +6705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description Conflict with existing data or with a request in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6718,10 +6718,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still running",
+                     *       "title": "A request with this Idempotency-Key is still in progress",
                      *       "status": 409,
                      *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still running.",
+                     *       "detail": "A request with this Idempotency-Key is still in progress.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6778,7 +6778,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key was used for another request: `idempotency_key_reused`. */
+            /** @description The Idempotency-Key was used for a different request: `idempotency_key_reused`. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6790,10 +6790,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key belongs to another request",
+                     *       "title": "The Idempotency-Key was used for a different request",
                      *       "status": 422,
                      *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key belongs to another request.",
+                     *       "detail": "The Idempotency-Key was used for a different request.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6801,7 +6801,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6825,7 +6825,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description Internal server error: `internal`. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6837,10 +6837,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
+                     *       "title": "Internal server error",
                      *       "status": 500,
                      *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
+                     *       "detail": "Internal server error.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
@@ -6848,7 +6848,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6861,10 +6861,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "about:blank",
-                     *       "title": "The service is busy",
+                     *       "title": "The service is overloaded",
                      *       "status": 503,
                      *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
+                     *       "detail": "The service is overloaded.",
                      *       "instance": "/todos/batch",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }

@@ -3,15 +3,15 @@ import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
 import type { Config } from './config.ts'
-import authPlugin from './credentials/authenticate.ts'
+import authenticate from './credentials/authenticate.ts'
+import jwt from './credentials/jwt.ts'
 import passwords from './credentials/passwords.ts'
 import cleanup from './database/cleanup.ts'
 import database from './database/plugin.ts'
-import health from './health/routes.ts'
 import basePath from './http/base-path.ts'
-import { answerBrokenRequest } from './http/broken-requests.ts'
+import { handleParserError } from './http/broken-requests.ts'
 import { trustProxies } from './http/client-address.ts'
-import clients from './http/connections.ts'
+import connections from './http/connections.ts'
 import content from './http/content.ts'
 import contract from './http/contract.ts'
 import headers from './http/headers.ts'
@@ -20,103 +20,103 @@ import metrics from './http/metrics.ts'
 import negotiation from './http/negotiation.ts'
 import overload from './http/overload.ts'
 import { handleErrors } from './http/problems.ts'
-import limits from './http/rate-limits.ts'
-import observability from './http/request-log.ts'
-import { normalizeTarget } from './http/request-target.ts'
-import routing from './http/routing.ts'
+import rateLimits from './http/rate-limits.ts'
+import requestLog from './http/request-log.ts'
+import routing, { normalizeTarget } from './http/routing.ts'
 import { createSchemaController } from './http/validation.ts'
-import docs from './openapi/plugin.ts'
-import root from './root/routes.ts'
-import security from './security/routes.ts'
+import openapi from './openapi/plugin.ts'
+import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether it is about to close: it is not ready, and no connection stays open for a next request. */
-    leaving: boolean
+    /** Whether the service is shutting down: `/ready` returns 503, and each response closes its connection. */
+    shuttingDown: boolean
   }
 }
 
 const REQUEST_ID = /^[\w.-]{1,100}$/
 
 export interface AppOptions {
-  /** Milliseconds since 1970: the clock that access tokens are made and judged by. */
+  /** The clock for the times of access tokens, in milliseconds since 1970. */
   now?: () => number
-  /** Where the log goes instead of to the standard output. */
+  /** The destination of the log, instead of the standard output. */
   logTo?: NodeJS.WritableStream
   /** Further routes, registered last. */
   more?: FastifyPluginAsync
 }
 
-/** The API, ready to listen or to be injected requests; tests build this very app. */
+/** Builds the API, ready to listen or to be tested with `inject`. */
 export async function buildApp(
   config: Config,
   { now = Date.now, logTo = process.stdout, more }: AppOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: { level: config.LOG_LEVEL, stream: logTo },
-    // One line per request is enough: see http/request-log.ts.
+    // http/request-log.ts writes one line per request instead.
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxies(config.TRUST_PROXY),
-    // The client's own id when it is well-formed, so that both sides' logs can be laid side by side.
+    // Use the client's id if it is well-formed, so that its log and ours can be correlated.
     genReqId: ({ headers }) => {
       const given = String(headers['x-request-id'] ?? '')
       return REQUEST_ID.test(given) ? given : uuidv7()
     },
-    // Todos of the greatest length fit, even when every character is escaped.
+    // Fits the largest todo with every character escaped.
     bodyLimit: 256 * 1024,
-    // Each is noticed within a second.
     http: {
       headersTimeout: config.HEADERS_TIMEOUT_MS,
+      // Timeouts are enforced with this precision.
       connectionsCheckingInterval: 1000,
-      // Answered with a problem document: see http/connections.ts.
+      // http/connections.ts checks it, and returns a problem document.
       requireHostHeader: false,
     },
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: config.STALL_TIMEOUT_MS,
-    // Targets that the router would refuse by itself are routed too, and long parameters are left to the schemas:
-    // every response passes through the same hooks.
+    // Invalid targets and long parameters are routed, too, so that every response passes through the same hooks.
     rewriteUrl: normalizeTarget,
     routerOptions: { maxParamLength: 1_000_000 },
-    clientErrorHandler: (error, socket) => answerBrokenRequest(app, error, socket),
+    clientErrorHandler: (error, socket) => handleParserError(app, error, socket),
     schemaController: createSchemaController(),
-    // They are answered like any other; see `leaving`.
+    // Keep-alive requests are still served while closing; see `shuttingDown`.
     return503OnClosing: false,
   })
 
   handleErrors(app, config.BASE_PATH)
-  app.decorate('leaving', false)
+  app.decorate('shuttingDown', false)
   app.addHook('preClose', async () => {
-    app.leaving = true
+    app.shuttingDown = true
   })
   app.addHook('onSend', async (_request, reply) => {
-    if (app.leaving) reply.header('connection', 'close')
+    if (app.shuttingDown) reply.header('connection', 'close')
   })
 
-  await app.register(observability, { config })
+  // For every request, in the order in which their hooks run.
+  await app.register(requestLog, { config })
   await app.register(headers, { config })
   await app.register(basePath, { config })
-  await app.register(limits, { config })
-  await app.register(clients, { config })
+  await app.register(rateLimits, { config })
+  await app.register(connections, { config })
   await app.register(routing)
   await app.register(negotiation)
   await app.register(content)
   await app.register(contract)
   await app.register(overload, { config })
+
+  // For handlers.
   await app.register(database, { config })
   await app.register(cleanup)
-  await app.register(authPlugin, { config, now })
+  await app.register(jwt, { config, now })
+  await app.register(authenticate)
   await app.register(passwords, { config })
-  await app.register(metrics, { config })
   await app.register(idempotency, { config })
-  await app.register(docs, { config })
+  await app.register(metrics, { config })
+  await app.register(openapi, { config })
 
-  await app.register(root, { config })
-  await app.register(health)
-  await app.register(security, { config, now })
+  // Features.
+  await app.register(service, { config, now })
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)

@@ -1,6 +1,18 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
+import { dirname } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { parse } from 'dotenv'
+
+const packageFile = createRequire(import.meta.url).resolve('todo-api/package.json')
+/** The folder of package.json. Compiled modules are one level deeper, in dist/. */
+export const packageRoot = dirname(packageFile)
+/** Version and description, which are kept in package.json alone. */
+export const packageInfo: { version: string; description: string } = JSON.parse(
+  readFileSync(packageFile, 'utf8'),
+)
 
 const count = (fallback: number, minimum = 0, maximum = 1_000_000) =>
   Type.Integer({ default: fallback, minimum, maximum })
@@ -89,7 +101,7 @@ function parseOrigins(list: string): string[] {
   return origins
 }
 
-/** Names as RFC 9110, section 5.6.2, has them; not `*`, which browsers take for a name or for all but Authorization. */
+/** Header names (RFC 9110, section 5.6.2). Not `*`: browsers disagree on whether it is a wildcard. */
 function parseHeaderNames(list: string): string[] {
   const names = split(list)
   if (names.every((name) => /^[!#$%&'+.^`|~\w-]+$/.test(name))) return names
@@ -109,7 +121,7 @@ function parseProxies(list: string): string[] {
   return entries
 }
 
-/** Whether drivers can read it: a URL, with no stray % in its parts. */
+/** Whether the database drivers can parse the URL; a bare `%` in one of its parts makes them fail. */
 export function isDatabaseUrl(text: string): boolean {
   try {
     const { protocol, username, password, hostname, pathname } = new URL(text)
@@ -121,10 +133,10 @@ export function isDatabaseUrl(text: string): boolean {
 }
 
 /**
- * The configuration of the API from environment variables.
- * @param env variables by name; an empty one counts as absent
- * @returns the frozen configuration; durations are in the unit that .env.example names
- * @throws {Error} one sentence that names the first variable that is missing or bad, never its value
+ * Reads the API's configuration from environment variables.
+ * @param env variables by name; an empty one counts as not set
+ * @returns the frozen configuration; .env.example documents each variable and its unit
+ * @throws {Error} a one-line message that names the first missing or invalid variable, never its value
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
@@ -148,4 +160,41 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const CORS_ORIGINS = parseOrigins(config.CORS_ORIGINS)
   const CORS_ALLOWED_HEADERS = parseHeaderNames(config.CORS_ALLOWED_HEADERS)
   return Object.freeze({ ...config, TRUST_PROXY, CORS_ORIGINS, CORS_ALLOWED_HEADERS })
+}
+
+/**
+ * Variables that the drivers and dbmate read by themselves, and that could override the URL. PGPASSWORD stays, for a
+ * URL without a password.
+ */
+const DRIVER_VARIABLES = /^(PG(?!PASSWORD$)|DBMATE_)/i
+
+/**
+ * Reads .env files into process.env and removes the variables that only PostgreSQL's own tools use. Existing variables
+ * win over files, earlier files over later ones. Missing files are skipped.
+ * @throws {Error} a one-line message that names the file, never a value
+ */
+export function loadEnvironment(files: readonly string[] = ['.env']): void {
+  for (const file of files) {
+    for (const [name, value] of Object.entries(readVariables(file))) process.env[name] ??= value
+  }
+  for (const name of Object.keys(process.env).filter((name) => DRIVER_VARIABLES.test(name)))
+    delete process.env[name]
+}
+
+/** With dotenv, which unlike Node's loadEnvFile copes with byte order marks, tabs and trailing spaces. */
+function readVariables(file: string): Record<string, string> {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(file)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {}
+    throw new Error(`The file ${file} cannot be read (${code}): change its permissions, or remove it.`, {
+      cause: error,
+    })
+  }
+  // In UTF-16 every ASCII character has a zero byte.
+  if (bytes.includes(0))
+    throw new Error(`The file ${file} is not UTF-8 text, probably UTF-16: save it as UTF-8.`)
+  return parse(bytes.toString('utf8'))
 }

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// `node src/run.mjs COMMAND`: one door for a checkout, a production install and the image. Where TypeScript is
-// installed, `start` builds first and the other commands run from the sources; otherwise all run from dist.
+// `node src/run.mjs COMMAND` runs a command in a checkout, a production install or the image. With the development
+// dependencies installed, `start` builds first and the other commands run from source; otherwise all run from dist/.
 
 /** @type {Record<string, string>} */
 const commands = {
@@ -14,8 +14,8 @@ const commands = {
   rollback: 'db/dbmate',
   status: 'db/dbmate',
   new: 'db/dbmate',
-  audit: 'db/report',
-  diagram: 'db/draw',
+  audit: 'db/audit/report',
+  diagram: 'db/print-diagram',
 }
 const { resolve } = createRequire(import.meta.url)
 /** @param {string} name */
@@ -28,15 +28,15 @@ const find = (name) => {
 }
 /** @param {string} path */
 const at = (path) => new URL(`../${path}`, import.meta.url)
-/** @param {string} sentence */
-const refuse = (sentence) => {
-  process.stderr.write(`${sentence}\n`)
+/** @param {string} message */
+const fail = (message) => {
+  process.stderr.write(`${message}\n`)
   process.exit(1)
 }
 
 const name = process.argv[2] ?? 'start'
-const module = commands[name] ?? refuse(`The command must be one of ${Object.keys(commands).join(', ')}.`)
-// Each command reads its own arguments; dbmate's begin with its own command.
+const module = commands[name] ?? fail(`The command must be one of ${Object.keys(commands).join(', ')}.`)
+// Remove the command from the arguments; dbmate has the same commands, and reads it.
 process.argv.splice(2, module === 'db/dbmate' ? 0 : 1)
 
 const compiler = find('typescript/package.json')
@@ -50,8 +50,8 @@ if (name !== 'start' && find('ts-blank-space')) {
     if (status !== 0) process.exit(status ?? 1)
   }
   if (!existsSync(at(`dist/${module}.js`)))
-    refuse(
-      'The service is not built: run npm ci --include=dev && npm run build, and then npm prune --omit=dev if you like.',
+    fail(
+      'The service is not built: run npm ci --include=dev && npm run build, then optionally npm prune --omit=dev.',
     )
   await import(at(`dist/${module}.js`).href)
 }

@@ -1,24 +1,22 @@
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { about } from './about.ts'
+import { withEmbeddedDatabase } from '../db/embedded/with-embedded-database.ts'
 import { buildApp } from './app.ts'
-import { back } from './backing.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig, loadEnvironment, packageInfo } from './config.ts'
 import { explainConnectionError } from './database/connection-errors.ts'
-import { loadEnvironment } from './environment.ts'
-import { findFaults } from './health/check.ts'
+import { findReadinessFaults } from './service/readiness.ts'
 
-/** Connections that wait to be taken, so that a burst of them need not try again a second later; the kernel may keep fewer. */
+/** Connections that may wait to be accepted: in a burst, dropped ones retry only after a second. The kernel may allow fewer. */
 const BACKLOG = 4096
 
-/** Listens, or throws one sentence that says why it cannot. */
+/** Starts the API. @throws {Error} a one-line message when the database or the port cannot be used */
 async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
   try {
-    const faults = await findFaults(app.database).catch((cause) => {
+    const faults = await findReadinessFaults(app.database).catch((cause) => {
       throw new Error(explainConnectionError(cause, config.DATABASE_URL, 'DATABASE_URL'), { cause })
     })
-    if (faults.length > 0) throw new Error(`This database cannot be used. ${faults.join(' ')}`)
+    if (faults.length > 0) throw new Error(`The database cannot be used. ${faults.join(' ')}`)
     await app
       .listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG })
       .catch((error: NodeJS.ErrnoException) => {
@@ -35,28 +33,28 @@ async function serve(config: Config): Promise<FastifyInstance> {
 
 function announce(app: FastifyInstance, psql: string | undefined): void {
   const lines = [
-    `The TODO API ${about.version} is ready.`,
+    `The TODO API ${packageInfo.version} is ready.`,
     `  API      ${app.listeningOrigin}`,
     `  Explorer ${app.listeningOrigin}/docs`,
-    ...(psql ? [`  Database ${psql}`, '  Ctrl-C stops both.'] : []),
+    ...(psql ? [`  Database ${psql}`, '  Press Ctrl-C to stop both.'] : []),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
 async function main(): Promise<void> {
-  // From the first moment, and every time: a signal must not end the process before the database is stopped.
+  // Handle every signal from the start, so that none ends the process before the database has stopped.
   const signal = new Promise<string>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, resolve)
   })
   loadEnvironment()
-  const { env, psql, stop } = await back(process.env)
+  const { env, psql, stop } = await withEmbeddedDatabase(process.env)
   try {
     const config = loadConfig(env)
     const app = await serve(config)
     if (config.NODE_ENV !== 'production') announce(app, psql)
     const name = await signal
-    // Until load balancers have seen that it is not ready, and send nothing more. Ctrl-C does not wait.
-    app.leaving = true
+    // Give load balancers time to see that /ready returns 503. Ctrl-C does not wait.
+    app.shuttingDown = true
     if (name === 'SIGTERM') await setTimeout(config.SHUTDOWN_DELAY_MS)
     const grace = globalThis.setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_MS)
     await app.close()

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readdirSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { back } from '../src/backing.ts'
-import { loadEnvironment } from '../src/environment.ts'
+import { withEmbeddedDatabase } from '../db/embedded/with-embedded-database.ts'
+import { loadEnvironment } from '../src/config.ts'
 import { blankFile } from './blank.mjs'
 
 // `npm run dev`: the service from its sources, anew on every change, within a second. What takes long stays:
@@ -17,7 +17,7 @@ const interrupted = new Promise((resolve) => {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, resolve)
 })
 loadEnvironment()
-const { env, psql, stop } = await back(process.env)
+const { env, psql, stop } = await withEmbeddedDatabase(process.env)
 if (psql) process.stdout.write(`Database ${psql}\n`)
 
 let server: ChildProcess | undefined

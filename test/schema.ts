@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { accountFor } from '../db/embedded/place.ts'
-import { provision } from '../db/embedded.ts'
+import { provision } from '../db/embedded/start.ts'
 import { findProgram, freePort } from './programs.ts'
 
 // `npm run db:schema` writes db/schema.sql: what the migrations add up to, for people to read. The npm package with

@@ -1,4 +1,4 @@
-import { provision } from '../db/embedded.ts'
+import { provision } from '../db/embedded/start.ts'
 import { startTemporary } from './temporary.ts'
 
 /**

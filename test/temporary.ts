@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbedded } from '../db/embedded.ts'
+import { startEmbedded } from '../db/embedded/start.ts'
 
 /**
  * Starts an embedded PostgreSQL in a folder of its own.

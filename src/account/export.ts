@@ -2,7 +2,7 @@ import type { User } from '../auth/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import { exportEvents, exportSessions, exportTodos, exportTokens } from './sql.ts'
 
-/** So few that even the longest todos do not hold the event loop for long. */
+/** Rows per page: few, so that serialising the longest todos does not block the event loop. */
 const PAGE_SIZE = 25
 const FIRST = '00000000-0000-0000-0000-000000000000'
 type ReadPage = (tx: Tx, after: string, limit: number) => Promise<readonly { id: string }[]>
@@ -14,9 +14,9 @@ const parts: Record<string, ReadPage> = {
 }
 
 /**
- * The text of the user's export, in pieces. Each page is a transaction of its own: no connection waits
- * for a client that reads slowly, and what changes meanwhile may be in the export or not.
- * @param withUser runs SQL as the user; when it throws, the export ends there and is visibly cut short
+ * Generates the JSON text of the user's export. Each page has its own transaction, so that a slow client holds no
+ * connection; concurrent changes may or may not be included.
+ * @param withUser runs SQL as the user; when it throws, the export ends there as invalid JSON
  */
 export async function* writeExport(
   user: User,

@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
 import { foldEmail } from '../credentials/email.ts'
 import { unknownContent } from '../http/content.ts'
-import { found, loginRequired, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, loginRequired, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { Todo } from '../todos/schema.ts'
 import { AccessToken } from '../tokens/schema.ts'
@@ -21,7 +21,7 @@ import {
   listSessions,
 } from './sql.ts'
 
-/** The user's own account: email and password, sessions, trail and export. */
+/** The user's account: email, password, sessions, events and export. */
 const account: FastifyPluginAsyncTypebox = async (app) => {
   const shared = [User, AccessToken, Todo]
   for (const schema of [...shared, AccountPatch, Session, SessionPage, Event, EventPage, Export])
@@ -36,12 +36,12 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'getMe',
         tags,
-        summary: 'Show the user who is asking',
-        description: 'Id, email, and the time of the registration.',
+        summary: 'Get the current user',
+        description: 'Returns the id, the email and the time of registration.',
         response: { 200: Ref(User), ...problems(400, ...TOKEN) },
       },
     },
-    async (request) => found(await request.withUser(getMe)),
+    async (request) => firstOrNotFound(await request.withUser(getMe)),
   )
 
   app.patch(
@@ -53,14 +53,14 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Change email or password',
         description:
-          'Needs the current password, and is limited like a login. A new password ends every other session; personal access tokens stay.',
+          'Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid.',
         body: Ref(AccountPatch),
         response: { 200: Ref(User), ...problems(...BODY, ...TOKEN, 409) },
       },
     },
     async (request) => {
       const { email, new_password, current_password } = request.body
-      const current = found(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
+      const current = firstOrNotFound(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
       const change = {
         email,
         emailFolded: email && foldEmail(email),
@@ -72,7 +72,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       }
       const [user] = await request.withUser((tx) => changeAccount(tx, change, request.client))
       if (!user) {
-        // No row for a deleted account either, whose credential is then refused here.
+        // A deleted account has no row either: then this throws 401 revoked_token.
         await request.withUser(getMe)
         throw unauthorized('invalid_credentials')
       }
@@ -87,19 +87,19 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'deleteMe',
         tags,
-        summary: 'Delete the account and everything in it',
-        description: 'Needs a session whose login is less than ten minutes old; it cannot be undone.',
-        response: { 204: Type.Null({ description: 'Gone.' }), ...problems(400, ...TOKEN) },
+        summary: 'Delete the account and all its data',
+        description: 'Requires a login within the last ten minutes. Cannot be undone.',
+        response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN) },
       },
     },
     async (request, reply) => {
       const [user] = await request.withUser(deleteMe)
       if (!user) {
-        // No row for an account that another request has deleted either, whose credential is then refused here.
+        // An account that another request has deleted has no row either: then this throws 401 revoked_token.
         await request.withUser(getMe)
         throw loginRequired()
       }
-      // Here, because the account's own trail has gone with it.
+      // In the log, because the account's events are deleted, too.
       request.log.info({ user_id: user.id }, 'account deleted')
       return reply.code(204).send(null)
     },
@@ -113,12 +113,12 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'exportMe',
         tags,
         summary: "Export all of the user's data",
-        description: 'Streamed. An export that could not be finished is cut short, and so is not valid JSON.',
+        description: 'Streamed. After a failure the response ends early and is not valid JSON.',
         response: { 200: Type.Unsafe<Readable>(Ref(Export)), ...problems(400, ...TOKEN) },
       },
     },
     async (request, reply) => {
-      const user = found(await request.withUser(getMe))
+      const user = firstOrNotFound(await request.withUser(getMe))
       reply.type('application/json; charset=utf-8')
       if (request.method === 'HEAD') return reply.send(unknownContent())
       return reply.send(
@@ -137,8 +137,8 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'listSessions',
         tags,
-        summary: 'List the sessions that are alive, newest first',
-        description: 'Each login is a session. The one that asks is marked `current`.',
+        summary: 'List active sessions, newest first',
+        description: 'Each login opens a session. The session of this request is marked `current`.',
         querystring: PageQuery,
         response: { 200: Ref(SessionPage), ...problems(400, ...TOKEN) },
       },
@@ -154,13 +154,16 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'endSession',
         tags,
         summary: 'End a session',
-        description: 'Its access tokens and refresh token die at once.',
+        description: "The session's tokens are revoked immediately.",
         params: Type.Object({ id: Id }, { additionalProperties: false }),
-        response: { 204: Type.Null({ description: 'Ended.' }), ...problems(400, ...TOKEN, 404) },
+        response: {
+          204: Type.Null({ description: 'The session has ended.' }),
+          ...problems(400, ...TOKEN, 404),
+        },
       },
     },
     async (request, reply) => {
-      found(await request.withUser((tx) => endSession(tx, request.params.id)))
+      firstOrNotFound(await request.withUser((tx) => endSession(tx, request.params.id)))
       return reply.code(204).send(null)
     },
   )
@@ -172,9 +175,9 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'listEvents',
         tags,
-        summary: 'List what happened to the account, newest first',
+        summary: 'List account activity, newest first',
         description:
-          'Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens.',
+          'Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens.',
         querystring: PageQuery,
         response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
       },

@@ -15,7 +15,7 @@ export const AccountPatch = Type.Object(
 export type AccountPatch = Static<typeof AccountPatch>
 
 const ip = Nullable(Type.String({ maxLength: 45, examples: ['192.0.2.1'] }), {
-  description: 'Null when the proxy in front does not name the client.',
+  description: 'The address of the client; null when the proxy does not forward it.',
 })
 const user_agent = Nullable(Type.String({ maxLength: 512, examples: ['curl/8.14.1'] }))
 
@@ -24,10 +24,10 @@ export const Session = Type.Object(
     id: Id,
     ip,
     user_agent,
-    created_at: Type.String({ ...Timestamp, description: 'The login. RFC 3339, in UTC.' }),
-    last_used_at: Type.String({ ...Timestamp, description: 'To the minute. RFC 3339, in UTC.' }),
-    expires_at: Type.String({ ...Timestamp, description: 'A refresh puts it off. RFC 3339, in UTC.' }),
-    current: Type.Boolean({ description: 'Whether it is the one that asks.', examples: [true] }),
+    created_at: Type.String({ ...Timestamp, description: 'The time of the login. RFC 3339, in UTC.' }),
+    last_used_at: Type.String({ ...Timestamp, description: 'Accurate to a minute. RFC 3339, in UTC.' }),
+    expires_at: Type.String({ ...Timestamp, description: 'Extended by each refresh. RFC 3339, in UTC.' }),
+    current: Type.Boolean({ description: 'Whether it is the session of this request.', examples: [true] }),
   },
   { $id: 'Session', description: 'A login and its refreshes.' },
 )
@@ -56,15 +56,15 @@ export const Event = Type.Object(
       minimum: 1,
       maximum: 2147483647,
       description:
-        'How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.',
+        'The number of occurrences. Five failed logins an hour are listed separately; further ones are counted in the newest of them.',
       examples: [1],
     }),
-    subject_id: Nullable(Id, { description: 'The session or the token that it is about.' }),
+    subject_id: Nullable(Id, { description: 'The session or token that the event concerns.' }),
     ip,
     user_agent,
     created_at: Timestamp,
   },
-  { $id: 'Event', description: 'Something that happened to the account. Kept for a year.' },
+  { $id: 'Event', description: 'An account event. Kept for a year.' },
 )
 export type Event = Static<typeof Event>
 

@@ -1,14 +1,14 @@
 import type { User } from '../auth/schema.ts'
-import { mine, type Tx } from '../database/transaction.ts'
+import { shardKey, type Tx } from '../database/transaction.ts'
 import type { Client, PageQuery } from '../http/schemas.ts'
 import type { Todo } from '../todos/schema.ts'
 import type { AccessToken } from '../tokens/schema.ts'
 import type { Event, Session } from './schema.ts'
 
-/** The user who is asking: the policy leaves this one row. */
+/** The current user: the policy hides all other rows. */
 export const getMe = (tx: Tx) => tx<User>`select id, email, created_at from users`
 
-/** The bcrypt version, cost and salt of the current user, and their email. */
+/** The bcrypt version, cost and salt of the current user's password, and the email. */
 export const getPasswordSalt = (tx: Tx, cost: number) =>
   tx<{
     salt: string
@@ -18,23 +18,23 @@ export const getPasswordSalt = (tx: Tx, cost: number) =>
 interface AccountChange {
   email: string | undefined
   emailFolded: string | undefined
-  /** Of the password that the user must know. */
+  /** The hash of the current password as sent. */
   currentHash: string
   newHash: string | undefined
-  /** Of the events that the two changes are. */
+  /** Ids for the events of the two changes. */
   eventIds: string[]
 }
 
-/** Changes email, password or both. No row when none of the hashes is that of the current password. */
+/** Changes email, password or both. No row when the current password is wrong. */
 export const changeAccount = (tx: Tx, change: AccountChange, { ip, user_agent }: Client) => tx<User>`
   select id, email, created_at
   from app.change_account(${change.currentHash}, ${change.email ?? null}, ${change.emailFolded ?? null}, ${change.newHash ?? null},
                           ${change.eventIds}, ${ip}, ${user_agent})`
 
-/** Deletes the user, and with the row all that refers to it. No row when the login is not recent. */
+/** Deletes the user and, by cascade, all their data. No row when the login is too old. */
 export const deleteMe = (tx: Tx) => tx<{ id: string }>`delete from users returning id`
 
-/** The sessions that are alive, newest first, and one more than asked for. */
+/** Active sessions, newest first, one more than the limit. */
 export const listSessions = (tx: Tx, { limit, offset }: PageQuery) => tx<Session>`
   select id, host(ip) as ip, user_agent, created_at, last_used_at, expires_at, id = app.credential_id() as current
   from identity.sessions
@@ -47,14 +47,14 @@ export const endSession = (tx: Tx, id: string) => tx<{ id: string }>`
   where id = ${id}
   returning id`
 
-/** Newest first, and one more than asked for. */
+/** Newest first, one more than the limit. */
 export const listEvents = (tx: Tx, { limit, offset }: PageQuery) => tx<Event>`
   select id, kind, count, subject_id, host(ip) as ip, user_agent, created_at
   from identity.events
   order by id desc
   limit ${limit + 1} offset ${offset}`
 
-// For the export: pages by id, so that none holds a connection while the client reads the one before.
+// For the export: pages in the order of the ids.
 
 export const exportSessions = (tx: Tx, after: string, limit: number) => tx<Session>`
   select id, host(ip) as ip, user_agent, created_at, last_used_at, expires_at, id = app.credential_id() as current
@@ -80,6 +80,6 @@ export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
 export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
   from todos
-  where ${mine} and id > ${after}
+  where ${shardKey} and id > ${after}
   order by id
   limit ${limit}`

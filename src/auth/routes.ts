@@ -12,7 +12,7 @@ import {
   sha256,
   writeToken,
 } from '../credentials/opaque-tokens.ts'
-import { found, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, unauthorized } from '../http/errors.ts'
 import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
 import {
@@ -25,12 +25,12 @@ import {
   replaceHash,
 } from './sql.ts'
 
-/** Registration, login, and the life of a session. */
+/** Registration, login, refresh and logout. */
 const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [Registration, Login, Refresh, Logout, User, Tokens]) app.addSchema(schema)
   const tags = ['auth']
 
-  /** The tokens of a session, as RFC 6749, section 5.1, names them. */
+  /** The tokens of a session (RFC 6749, section 5.1). */
   const toTokens = (
     session: { user_id: string; id: string; secret: Buffer },
     granted: readonly Scope[],
@@ -51,19 +51,19 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         operationId: 'registerUser',
         tags,
         summary: 'Register a user',
-        description: 'Adds a user with an email that nobody has yet, whatever its case. It does not log in.',
+        description: 'The email must be unique, ignoring case. Does not log in.',
         body: Ref(Registration),
         response: { 201: Ref(User), ...problems(...BODY, 409) },
       },
     },
     async (request, reply) => {
       const { email, password } = request.body
-      // Before a connection is taken: none is held while a hash is computed.
+      // Hash before using the database: no connection is held meanwhile.
       const hash = await app.passwords.hashNew(password, email, '/password')
       const user = await app.database.withoutUser((tx) =>
         registerUser(tx, uuidv7(), email, foldEmail(email), hash),
       )
-      return reply.code(201).send(found(user))
+      return reply.code(201).send(firstOrNotFound(user))
     },
   )
 
@@ -76,7 +76,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         tags,
         summary: 'Log in with email and password',
         description:
-          'Opens a session. The access token goes into the header `Authorization: Bearer …`, the refresh token to `POST /refresh`.',
+          'Opens a session. Send the access token in the header `Authorization: Bearer …`, the refresh token to `POST /refresh`.',
         body: Ref(Login),
         response: { 200: Ref(Tokens), ...problems(...BODY, 401) },
       },
@@ -117,9 +117,9 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       schema: {
         operationId: 'refresh',
         tags,
-        summary: 'Trade a refresh token for new tokens',
+        summary: 'Exchange a refresh token for new tokens',
         description:
-          'Each refresh token is spent once. Sent again within 10 seconds, after a lost answer or from a second tab, it is answered with the same refresh token; sent again later it is taken for stolen, and its session ends.',
+          'A refresh token can be used once. Used again within 10 seconds, for example after a lost response, it returns the same new refresh token; used again later it counts as stolen, and its session ends.',
         body: Ref(Refresh),
         response: { 200: Ref(Tokens), ...problems(...BODY, 401) },
       },
@@ -136,10 +136,12 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         seconds: config.REFRESH_TOKEN_TTL,
         eventId: uuidv7(),
       }
-      const live = found(await app.database.withoutUser((tx) => refreshSession(tx, refresh, request.client)))
-      if (!live.session_id) throw unauthorized('revoked_token')
-      const successor = deriveSuccessor(spent.secret, live.seed)
-      return toTokens({ user_id, id: live.session_id, secret }, live.scopes, successor)
+      const session = firstOrNotFound(
+        await app.database.withoutUser((tx) => refreshSession(tx, refresh, request.client)),
+      )
+      if (!session.session_id) throw unauthorized('revoked_token')
+      const successor = deriveSuccessor(spent.secret, session.seed)
+      return toTokens({ user_id, id: session.session_id, secret }, session.scopes, successor)
     },
   )
 
@@ -154,11 +156,11 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         'x-optional-body': true,
         operationId: 'logout',
         tags,
-        summary: 'End the session, or every session',
+        summary: 'Log out of this session, or of all sessions',
         description:
-          'Its access tokens and refresh token die at once. A personal access token that logs out is revoked. `everywhere` needs the scope `account`, and leaves personal access tokens alone.',
+          "The session's tokens are revoked immediately; a personal access token revokes itself. `everywhere` requires the scope `account`, and keeps personal access tokens.",
         body: Ref(Logout),
-        response: { 204: Type.Null({ description: 'Ended.' }), ...problems(...BODY, ...TOKEN) },
+        response: { 204: Type.Null({ description: 'Logged out.' }), ...problems(...BODY, ...TOKEN) },
       },
     },
     async (request, reply) => {

@@ -6,22 +6,22 @@ export const Email = Type.String({
   minLength: 3,
   maxLength: 254,
   description:
-    'Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.',
+    'Stored as sent. Compared without regard to case and Unicode composition; an internationalised domain equals its `xn--` form.',
   examples: ['ada@example.com'],
 })
 
 export const NewPassword = Type.String({
-  // The format checks the length of the normalised text; before that it may be longer.
+  // The format limits the length after normalisation, before which the text can be longer.
   format: 'password',
   maxLength: 1000,
   pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F\\uD800-\\uDFFF]*$',
   description:
-    '8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.',
+    '8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password.',
   examples: ['correct horse battery'],
 })
-/** Only compared: a password that nobody can have is a wrong one, and the response does not say why. */
+/** Only compared, so any text is allowed: an impossible password is simply wrong. */
 export const Password = Type.String({
-  // As long as a body may be.
+  // The largest body.
   maxLength: 262_144,
   examples: ['correct horse battery'],
 })
@@ -43,12 +43,12 @@ export type User = Static<typeof User>
 
 const refresh_token = Type.String({
   maxLength: 100,
-  description: 'Spent by its first use: keep the one that comes with the answer.',
+  description: 'Can be used once: replace it by the one in the response.',
   examples: ['todo_rt_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA'],
 })
 
 export const Refresh = Type.Object(
-  // Longer than any: what is not a refresh token at all is 401, like every bad token.
+  // Longer than a refresh token, so that other tokens get 401, not 400.
   { refresh_token: Type.String({ ...refresh_token, maxLength: 2000 }) },
   { $id: 'Refresh', additionalProperties: false },
 )

@@ -2,27 +2,27 @@ import type { Tx } from '../database/transaction.ts'
 import type { Client, Scope } from '../http/schemas.ts'
 import type { User } from './schema.ts'
 
-/** Adds a user; a taken email violates users_email_key. */
+/** Creates a user. An email that is taken violates users_email_key. */
 export const registerUser = (tx: Tx, id: string, email: string, emailFolded: string, passwordHash: string) =>
   tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${emailFolded}, ${passwordHash})`
 
-/** The bcrypt version, cost and salt of the user with this email; made up, with the cost, when there is none. */
+/** The bcrypt version, cost and salt of the user with this email; invented, with the given cost, for an unknown email. */
 export const findPasswordSalt = (tx: Tx, emailFolded: string, cost: number) =>
   tx<{ salt: string }>`select app.password_salt(${emailFolded}, ${cost}) as salt`
 
 interface NewSession {
   id: string
   secretHash: Buffer
-  /** How long it lives without a refresh. */
+  /** The lifetime without a refresh. */
   seconds: number
   scopes: readonly Scope[]
-  /** Of its first refresh token. */
+  /** The hash of the first refresh token. */
   refreshHash: Buffer
-  /** Of the event that the login is, or the failed one. */
+  /** The id for the event of the login or failed login. */
   eventId: string
 }
 
-/** Opens a session when one of the hashes is the user's, and answers the user; null when email or password is wrong. */
+/** Opens a session if the password hash is correct. Returns the user's id; null when email or password is wrong. */
 export const openSession = (
   tx: Tx,
   emailFolded: string,
@@ -41,28 +41,28 @@ export const replaceHash = (tx: Tx, oldHash: string, newHash: string) =>
 interface Refresh {
   user_id: string
   session_secret: Buffer
-  /** Of the token that is spent. */
+  /** The secret of the token that is used. */
   secret: Buffer
-  /** Of its successor, should this be the first time that it is spent. */
+  /** The seed for its successor, unless it has been used before. */
   seed: Buffer
   successorHash: Buffer
-  /** How long the successor, and with it the session, lives. */
+  /** The lifetime of the successor and the session. */
   seconds: number
-  /** Of the event that a reuse is. */
+  /** The id for the event of a reuse. */
   eventId: string
 }
 
-/** Spends a refresh token. The seed tells its successor; nulls when the token is not alive. */
+/** Uses a refresh token and returns the seed of its successor; nulls when the token is not valid. */
 export const refreshSession = (tx: Tx, refresh: Refresh, { ip, user_agent }: Client) =>
   tx<{ session_id: string | null; scopes: Scope[]; seed: Buffer }>`
     select session_id, scopes, seed
     from app.refresh(${refresh.user_id}, ${refresh.session_secret}, ${refresh.secret}, ${refresh.seed}, ${refresh.successorHash},
                      ${refresh.seconds}, ${refresh.eventId}, ${ip}, ${user_agent})`
 
-/** Ends the session, or the personal token, that is asking. */
+/** Deletes the session or the personal access token of this request. */
 export const endCredential = (tx: Tx) => tx`
   with token as (delete from identity.access_tokens where id = app.credential_id())
   delete from identity.sessions where id = app.credential_id()`
 
-/** Ends every session of the user who is asking. */
+/** Deletes all sessions of the current user. */
 export const endSessions = (tx: Tx) => tx`delete from identity.sessions`

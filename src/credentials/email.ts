@@ -1,12 +1,12 @@
 import { domainToASCII } from 'node:url'
 import { foldCase } from '../http/text.ts'
 
-// RFC 5321, section 4.1.2, and beyond ASCII RFC 6531. No quoted local parts, spaces, control or invisible characters.
+// RFC 5321, section 4.1.2, extended by RFC 6531. No quoted local parts, spaces, control or invisible characters.
 const ATOM = String.raw`(?:[\w!#$%&'*+/=?^\x60{|}~\-]|(?![\0-\x7F])[\p{L}\p{M}\p{N}\p{P}\p{S}])+`
 const LOCAL = new RegExp(String.raw`^${ATOM}(?:\.${ATOM})*$`, 'u')
 const DOMAIN = /^[\p{L}\p{M}\p{N}.-]+$/u
 const ASCII_DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
-/** What is longer is refused for its length. */
+/** Longer texts are rejected by maxLength. */
 const MAX_UNITS = 1000
 
 const split = (email: string) => {
@@ -14,11 +14,11 @@ const split = (email: string) => {
   return { local: email.slice(0, at), domain: email.slice(at + 1) }
 }
 
-/** In lower case, and an internationalised domain as its A-labels (RFC 5890); empty when there is no such domain. */
+/** The domain in lower case and as A-labels (RFC 5890); empty when it is invalid. */
 const toAsciiDomain = (domain: string): string =>
   /^[\0-\x7F]*$/.test(domain) ? domain.toLowerCase() : DOMAIN.test(domain) ? domainToASCII(domain) : ''
 
-/** The schema format `idn-email`. */
+/** Checks the schema format `idn-email`. */
 export function isEmail(text: string): boolean {
   if (text.length > MAX_UNITS) return true
   const { local, domain } = split(text)
@@ -26,8 +26,8 @@ export function isEmail(text: string): boolean {
 }
 
 /**
- * What emails are compared by: the part before the @ without regard to case and composition, the domain as DNS compares
- * it. Of an ASCII email this is its lower case.
+ * Returns the form in which emails are compared: the local part without differences of case and composition, the domain
+ * as in DNS. For an ASCII email this is its lower case.
  */
 export function foldEmail(email: string): string {
   const { local, domain } = split(email)

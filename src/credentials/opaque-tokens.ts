@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-/** Prefixes that people and secret scanners recognise: personal access token, refresh token. */
+/** Prefixes of personal access tokens and refresh tokens, which people and secret scanners recognise. */
 const prefixes = { access: 'todo_pat_', refresh: 'todo_rt_' } as const
 type Kind = keyof typeof prefixes
 
@@ -13,9 +13,9 @@ const CHECKSUM_BYTES = 4
 /** The parts of an opaque token. */
 export interface OpaqueToken {
   user_id: string
-  /** In a refresh token only: the secret that every token of the session carries. */
+  /** The secret that all tokens of a session share; empty in a personal access token. */
   session_secret: Buffer
-  /** 256 bits. The database stores its SHA-256 only. */
+  /** 256 bits, of which the database stores only the SHA-256. */
   secret: Buffer
 }
 
@@ -24,8 +24,8 @@ export const createSessionSecret = (): Buffer => randomBytes(SESSION_BYTES)
 export const sha256 = (secret: Buffer): Buffer => createHash('sha256').update(secret).digest()
 
 /**
- * Writes a personal access token or a refresh token: the prefix, then in base64url the user's id, in a refresh token
- * the session's secret, the secret, and a CRC-32 of all that.
+ * Formats a personal access token or a refresh token: the prefix, then in base64url the user's id, the session's secret
+ * (refresh tokens only), the secret, and a CRC-32 of everything before.
  */
 export function writeToken(
   kind: Kind,
@@ -37,10 +37,10 @@ export function writeToken(
   return prefixes[kind] + Buffer.concat([body, checksum(kind, body)]).toString('base64url')
 }
 
-/** Whether a text claims to be a token of this kind. */
+/** Whether a text has the prefix of this kind of token. */
 export const looksLike = (kind: Kind, text: string): boolean => text.startsWith(prefixes[kind])
 
-/** Reads a token; undefined when it is not exactly what {@link writeToken} writes: cut, mistyped or made up. */
+/** Parses a token. @returns undefined unless it has exactly the form of {@link writeToken} */
 export function parseToken(kind: Kind, text: string): OpaqueToken | undefined {
   const encoded = text.slice(prefixes[kind].length)
   const bytes = Buffer.from(encoded, 'base64url')
@@ -61,8 +61,8 @@ export function parseToken(kind: Kind, text: string): OpaqueToken | undefined {
 }
 
 /**
- * The secret that follows a spent one: HMAC-SHA-256 (RFC 2104) of a random seed. Whoever has the database lacks the
- * spent secret, whoever has the spent secret lacks the seed; and a retry gives the same successor.
+ * Derives the refresh secret that replaces a spent one: HMAC-SHA-256 (RFC 2104) of a random seed. The database does not
+ * have the spent secret, the client does not have the seed, and a retry gets the same successor.
  */
 export const deriveSuccessor = (spent: Buffer, seed: Buffer): Buffer =>
   createHmac('sha256', spent).update(seed).digest()

@@ -14,38 +14,39 @@ declare module 'fastify' {
 }
 
 export interface Passwords {
-  /** bcrypt's cost: each step doubles the work. */
+  /** The bcrypt cost; each step doubles the work. */
   readonly cost: number
   /**
-   * The bcrypt hash of a new password.
-   * @param pointer of the body's member that it was in, for the error
-   * @throws {ApiError} invalid_request (400) when it is among the most common ones, or contains the local part of the
-   *   account's email; overloaded (503)
+   * Hashes a new password with bcrypt.
+   * @param pointer the JSON Pointer of the password in the body, for the error
+   * @throws {ApiError} invalid_request (400) when it is a common password or contains the local part of the account's
+   *   email; overloaded (503)
    */
   hashNew(password: string, email: string, pointer: string): Promise<string>
   /**
-   * The hash to compare with a stored one; one that equals no stored hash when nobody can have this password.
-   * @param salt of the stored hash; without it as much work is done, so that time does not reveal whether there is one
+   * Hashes a password for comparison with a stored hash. An impossible password gets a hash that equals no stored one.
+   * @param salt the salt of the stored hash; without one the work is the same, so that timing does not reveal whether
+   *   the account exists
    * @throws {ApiError} overloaded (503)
    */
   hashToCompare(password: string, salt: string | null | undefined): Promise<string>
-  /** The hash to replace a stored one of another cost; undefined when its cost is the configured one. */
+  /** Hashes the password again when the stored hash has another cost than configured; otherwise returns undefined. */
   rehash(password: string, hash: string): Promise<string | undefined>
-  /** How many wait for a worker. */
+  /** The number of passwords that wait for a worker. */
   waiting(): number
 }
 
-/** How many hashes may wait: at cost 12, some ten seconds' work for one thread. */
+/** Passwords that may wait: at cost 12 about ten seconds of work for one thread. */
 const MAX_QUEUE = 32
 
 interface Task {
   password: string
   salts: string[]
-  /** Refused when it is a common password. */
+  /** The password in lower case, to be rejected if it is common. */
   refuseCommon?: string
 }
 
-/** bcrypt in worker threads, with a bounded queue. */
+/** Hashes passwords with bcrypt in worker threads, with a bounded queue. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const cost = config.BCRYPT_COST
@@ -53,13 +54,13 @@ export default fp<{ config: Config }>(
       filename: new URL('./passwords.worker.mjs', import.meta.url).href,
       execArgv: [],
       minThreads: 0,
-      // One core is left to the event loop.
+      // Leave one core to the event loop.
       maxThreads: Math.max(1, availableParallelism() - 1),
       idleTimeout: 60_000,
     })
     app.addHook('onClose', () => pool.destroy())
 
-    /** Undefined only when a common password is to be refused, and is one. */
+    /** @returns the hash; undefined when `refuseCommon` is a common password */
     async function run(task: Task) {
       if (pool.queueSize >= MAX_QUEUE) throw overloaded()
       return (await pool.run(task)) as string | undefined
@@ -83,7 +84,7 @@ export default fp<{ config: Config }>(
         if (made) return made
         throw invalidMember(pointer, 'common_password', 'is one of the most common passwords')
       },
-      // Nobody's password is empty, so its hash equals no stored one.
+      // No account has an empty password, so its hash equals no stored one.
       hashToCompare: (password, salt) =>
         hash(
           isPossible(password) ? toBcryptInput(password) : '',
@@ -99,13 +100,12 @@ export default fp<{ config: Config }>(
 )
 
 /**
- * The salts to hash a password with, which together take as long as one of the given cost: a stored hash of a lower
- * cost is quicker, which would reveal that the email exists. One of a higher cost, from before BCRYPT_COST was lowered,
- * takes longer until its user logs in.
+ * Returns salts that together take as much work as one of the given cost. Otherwise a stored hash of a lower cost would
+ * be faster, which reveals that the email exists. One of a higher cost stays slower until its user logs in.
  */
 export function saltsOfWork(salt: string, cost: number): string[] {
   const salts = [salt]
-  // Hashing once more at the cost reached so far doubles the work, which is what one step of the cost is.
+  // Hashing once more at the same cost doubles the work, like one step of the cost.
   for (let reached = getRounds(salt); reached < cost; reached++) salts.push(genSaltSync(reached))
   return salts
 }

@@ -1,6 +1,6 @@
 import { hashSync } from 'bcryptjs'
 
-/** The 49,000 most common passwords, in lower case; only a thread that is asked of new ones unpacks them. */
+/** Loads the 49,000 most common passwords, in lower case; only when a new password is checked. */
 const loadCommon = async () => {
   const { dictionary } = await import('@zxcvbn-ts/language-common')
   return new Set(dictionary['passwords-common'])
@@ -9,10 +9,10 @@ const loadCommon = async () => {
 let common
 
 /**
- * Runs in a worker thread: bcrypt would block the event loop for its whole duration.
- * JavaScript, so that the thread starts at once, without the loader of TypeScript.
+ * Runs in a worker thread, because bcrypt blocks its thread. JavaScript, so that the thread starts without a TypeScript
+ * loader.
  * @param {{ password: string, salts: string[], refuseCommon?: string }} task
- * @returns the hash with the first salt; undefined, without any work, when `refuseCommon`, in lower case, is a common password
+ * @returns the hash with the first salt; undefined when `refuseCommon` is a common password
  */
 export default async ({ password, salts, refuseCommon }) => {
   if (refuseCommon) {

@@ -1,27 +1,28 @@
 import fp from 'fastify-plugin'
-import { found } from '../http/errors.ts'
+import { firstOrNotFound } from '../http/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Removes what has expired, batch by batch, and answers how many rows there were. */
+    /** Deletes expired rows in batches. @returns the number of deleted rows */
     removeExpired(): Promise<number>
   }
 }
 
 const INTERVAL_MS = 10 * 60_000
-/** Rows of each kind that one statement removes: few, so that nobody waits for its locks. */
-const BATCH = 500
+/** Rows per table and statement: few, so that their locks are held briefly. */
+const BATCH_SIZE = 500
 
-/** Removes expired sessions, tokens and old events, at the start and every ten minutes, on any number of replicas. */
+/** Deletes expired sessions and tokens and old events at startup and every ten minutes; replicas may do so at once. */
 export default fp(
   async (app) => {
     app.decorate('removeExpired', async () => {
       const removeBatch = () =>
         app.database.withoutUser(
-          (tx) => tx<{ removed: number }>`select app.remove_expired(${BATCH}) as removed`,
+          (tx) => tx<{ removed: number }>`select app.remove_expired(${BATCH_SIZE}) as removed`,
         )
       let total = 0
-      for (let removed = 1; removed > 0; total += removed) removed = found(await removeBatch()).removed
+      for (let removed = 1; removed > 0; total += removed)
+        removed = firstOrNotFound(await removeBatch()).removed
       return total
     })
 

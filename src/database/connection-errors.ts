@@ -1,8 +1,8 @@
 const certificates: Record<string, string> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'is self-signed',
-  SELF_SIGNED_CERT_IN_CHAIN: 'is signed by an authority that is not known here',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'is signed by an authority that is not known here',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'is signed by an authority that is not known here',
+  SELF_SIGNED_CERT_IN_CHAIN: 'is signed by an unknown authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'is signed by an unknown authority',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'is signed by an unknown authority',
   ERR_TLS_CERT_ALTNAME_INVALID: 'is for another host name',
   CERT_HAS_EXPIRED: 'has expired',
 }
@@ -17,56 +17,56 @@ interface Address {
 type Explain = (address: Address) => string
 
 const unreachable: Explain = ({ name, host }) =>
-  `The database server ${host} does not answer: check the host and port in ${name}, and the network between.`
+  `The database server ${host} cannot be reached: check the host and port in ${name}, and the network.`
 const busy: Explain = ({ host }) =>
-  `The database server ${host} is starting, stopping or has no connection free: try again in a moment.`
+  `The database server ${host} is starting, stopping or out of connections: try again in a moment.`
 
-/** By the code of Node or the SQLSTATE of PostgreSQL (manual, appendix A). */
+/** By Node's error code or PostgreSQL's SQLSTATE (manual, appendix A). */
 const causes: Record<string, Explain> = {
   ECONNREFUSED: ({ name, host }) =>
-    `Nothing listens on ${host}: start PostgreSQL there, or correct the host and port in ${name}.`,
+    `Nothing is listening on ${host}: start PostgreSQL there, or correct the host and port in ${name}.`,
   ENOTFOUND: ({ name, host }) => `The host name of ${host} does not exist: correct it in ${name}.`,
   EAI_AGAIN: ({ name, host }) =>
-    `The host name of ${host} cannot be looked up now: check it in ${name}, and the name server.`,
-  ENOENT: ({ name }) => `The socket or certificate file that ${name} names does not exist: correct it.`,
+    `The host name of ${host} cannot be resolved at the moment: check it in ${name}, and check DNS.`,
+  ENOENT: ({ name }) => `The socket or certificate file in ${name} does not exist: correct the path.`,
   ETIMEDOUT: unreachable,
   EHOSTUNREACH: unreachable,
   ENETUNREACH: unreachable,
   CONNECT_TIMEOUT: unreachable,
   ECONNRESET: ({ name, host }) =>
-    `The server ${host} closed the connection: check that ${name} names a PostgreSQL server, and its sslmode.`,
+    `The server ${host} closed the connection: check that ${name} points to a PostgreSQL server, and its sslmode.`,
   CONNECTION_CLOSED: (address) => String(causes.ECONNRESET?.(address)),
   '28P01': ({ name, user }) =>
-    `The database refuses the password of the user ${user}, or has no such user: correct ${name}.`,
+    `The password of the user ${user} is wrong, or there is no such user: correct ${name}.`,
   '28000': ({ name, user, database }) =>
-    `The database does not let the user ${user} connect to ${database} from here: check pg_hba.conf, the role's LOGIN, and whether ${name} needs sslmode=require.`,
+    `The server does not allow the user ${user} to connect to ${database} from here: check pg_hba.conf, the role's LOGIN attribute, and whether ${name} needs sslmode=require.`,
   '3D000': ({ name, database }) => `The database ${database} does not exist: create it, or correct ${name}.`,
   '42501': ({ user, database }) =>
-    `The user ${user} lacks the privilege to connect to the database ${database}: grant it.`,
+    `The user ${user} lacks the CONNECT privilege on the database ${database}: grant it.`,
   '53300': busy,
   '57P03': busy,
 }
 
-/** pg and postgres.js give these no code. */
+/** Errors that pg and postgres.js throw without a code. */
 const messages: [RegExp, Explain][] = [
   [
     /does not support SSL/,
     ({ name, host }) =>
-      `The database server ${host} has no TLS, which ${name} requires: turn it on there, or set sslmode=disable in ${name} on a network that you trust.`,
+      `The database server ${host} does not support TLS, which ${name} requires: enable it there, or set sslmode=disable in ${name} on a trusted network.`,
   ],
   [
     /password must be a string|No password|SASL_SIGNATURE_MISMATCH/i,
     ({ name, user }) =>
-      `The database wants a password for the user ${user}: add it to ${name}, or set PGPASSWORD.`,
+      `The server requires a password for the user ${user}: add it to ${name}, or set PGPASSWORD.`,
   ],
   [/timeout|timed out/i, unreachable],
   [/terminated unexpectedly/, (address) => String(causes.ECONNRESET?.(address))],
 ]
 
 /**
- * Why a connection to a database failed: one sentence that says what to do, without the password.
- * @param error of pg, postgres.js or Node, or one with such a cause
- * @param name of the variable that holds the URL
+ * Explains why a connection failed and what to do about it, in one sentence without the password.
+ * @param error from pg, postgres.js or Node, or an error with such a cause
+ * @param name the variable that holds the URL
  */
 export function explainConnectionError(error: unknown, url: string, name: string): string {
   const address = readAddress(url, name)
@@ -74,15 +74,15 @@ export function explainConnectionError(error: unknown, url: string, name: string
     const code = `${(cause as NodeJS.ErrnoException).code}`
     const certificate = certificates[code]
     if (certificate)
-      return `The TLS certificate of the database server ${address.host} ${certificate}: give its authority with sslrootcert=FILE in ${name}, or correct the certificate.`
+      return `The TLS certificate of the database server ${address.host} ${certificate}: add sslrootcert=FILE to ${name} with the certificate of its authority, or replace the certificate.`
     const explain = causes[code] ?? messages.find(([pattern]) => pattern.test((cause as Error).message))?.[1]
     if (explain) return explain(address)
   }
-  return `The database at ${address.host} cannot be used: ${innermost(error)}`
+  return `The database at ${address.host} cannot be used: ${describeCause(error)}`
 }
 
-/** An error's last cause, with its code: short enough for a line of the log. */
-export function innermost(error: unknown): string {
+/** The code and message of an error's innermost cause, for one line of the log. */
+export function describeCause(error: unknown): string {
   let cause = error
   while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
   const { code, message } = cause as NodeJS.ErrnoException

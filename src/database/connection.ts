@@ -1,32 +1,33 @@
 import type { EventEmitter } from 'node:events'
-import { Socket } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Config } from '../config.ts'
 import { unavailable, unknownOutcome } from '../http/errors.ts'
-import { cancelStatement } from './cancel.ts'
 import { Pipeline, type PreparedStatements } from './pipeline.ts'
 import type { Statement } from './statement.ts'
 
 export interface Connection {
-  /** Rejects with unavailable (503). */
+  /** Resolves when it can be used; rejects with unavailable (503). */
   readonly opened: Promise<unknown>
-  alive: boolean
-  /** Whether it is in no transaction, and nothing is under way on it. */
+  /** Whether it is open. */
+  isOpen: boolean
+  /** Whether it is in no transaction and no statement is running. */
   readonly idle: boolean
   /** Whether the tables are sharded by user. */
   readonly sharded: boolean
-  /** Sends statements together, after those that are on their way; the result of each settles by itself. */
+  /** Sends statements as one pipeline, after the current one. Each statement's `result` settles by itself. */
   send(statements: readonly Statement[]): void
-  /** Ends the transaction that is using the connection, when the connection is lost. */
+  /** Called when the connection is lost, with the error for the work that is using it. */
   onLost: ((reason: unknown) => void) | undefined
-  /** Whether the commit of a write is on its way: a connection that is lost now leaves open what came of it. */
+  /** Whether the commit of a write has been sent: if the connection is lost now, its outcome is unknown. */
   committing: boolean
+  /** Closes the socket, whatever the server is doing. */
   destroy(): void
-  /** Stops the running statement too. */
+  /** Cancels the running statement and closes the socket. */
   abort(): void
 }
 
-/** What pg has no option for. Unlike `options`, PgBouncer keeps these two apart for each of its clients. */
+/** Sets startup parameters that pg has no option for. PgBouncer tracks these two per client, unlike `options`. */
 class UtcClient extends Client {
   getStartupConf() {
     // @ts-expect-error its types do not have it
@@ -38,12 +39,11 @@ class UtcClient extends Client {
 const wireOf = (client: Client) => (client as unknown as { connection: EventEmitter }).connection
 
 /**
- * Opens a connection: one client of pg that is thrown away with it, so that nothing meant for one transaction can
- * ever reach another connection.
- * @param onEnd called when it is lost or destroyed
+ * Opens a connection. Its pg client is never reconnected, so that no statement can reach another connection.
+ * @param onEnd called once, when the connection is lost or destroyed
  */
 export function openConnection(config: Config, onEnd: () => void): Connection {
-  // Our own, because only then can a connection be cut that the server no longer answers on.
+  // We create the socket so that we can destroy it when the server hangs.
   const socket = new Socket()
   const client = new UtcClient({
     connectionString: config.DATABASE_URL,
@@ -62,14 +62,14 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     queued = []
     if (pipeline) client.query(pipeline)
   }
-  // The server is ready for the next pipeline.
+  // pg emits `drain` when the server is ready for the next pipeline.
   client.on('drain', () => {
     pipeline?.finish(client.getTransactionStatus() !== 'I')
-    if (connection.alive) sendQueued()
+    if (connection.isOpen) sendQueued()
   })
   const destroy = (fault: Error = unavailable()) => {
-    if (!connection.alive) return
-    connection.alive = false
+    if (!connection.isOpen) return
+    connection.isOpen = false
     onEnd()
     socket.destroy()
     const reason = connection.committing ? unknownOutcome(fault) : fault
@@ -85,7 +85,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
       destroy(unavailable(cause))
       throw unavailable(cause)
     }),
-    alive: true,
+    isOpen: true,
     get idle() {
       return !pipeline && client.getTransactionStatus() === 'I'
     },
@@ -103,4 +103,24 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     },
   }
   return connection
+}
+
+const CANCEL_REQUEST = 80877102
+const CANCEL_TIMEOUT_MS = 1000
+
+/**
+ * Asks the server to cancel the running statement, over a second connection (PostgreSQL manual, 54.2.9). The server does
+ * not confirm it, so the first connection must not be used afterwards.
+ */
+export function cancelStatement({ host, port, ...client }: Client): void {
+  const { processID, secretKey } = client as unknown as { processID: number | null; secretKey: number }
+  if (processID === null) return
+  const request = Buffer.alloc(16)
+  for (const [index, word] of [request.length, CANCEL_REQUEST, processID].entries())
+    request.writeInt32BE(word, index * 4)
+  request.writeInt32BE(secretKey, 12)
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
+  socket.on('error', socket.destroy)
+  socket.setTimeout(CANCEL_TIMEOUT_MS, socket.destroy)
+  socket.end(request)
 }

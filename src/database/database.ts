@@ -1,77 +1,73 @@
 import type { Config } from '../config.ts'
-import { found, insufficientScope, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, insufficientScope, unauthorized } from '../http/errors.ts'
 import type { Scope } from '../http/schemas.ts'
 import type { Connection } from './connection.ts'
 import { isTransient } from './errors.ts'
 import { type BorrowOptions, createPool, type Pool } from './pool.ts'
-import { openTx, type Tx } from './transaction.ts'
+import { openTransaction, type TransactionOptions, type Tx } from './transaction.ts'
 
-/** Who the token says is asking; the database decides whether that is still so. */
+/** The user and the secret that a bearer token names; the database decides whether they are still valid. */
 export interface Credential {
   user_id: string
-  /** The session of an access token; null with a personal access token. */
+  /** The session of an access token; null for a personal access token. */
   session_id: string | null
-  /** Of the session or the personal access token. */
+  /** The secret of the session or the personal access token. */
   secret: Buffer
-  /** What the request needs to be allowed. */
+  /** The scopes that the request requires. */
   scopes?: readonly Scope[]
 }
 
+type Mode = 'read only' | 'read write'
+type Run<T> = (tx: Tx) => Promise<T>
+export type UserOptions = Omit<BorrowOptions, 'user'> & Pick<TransactionOptions, 'cost'>
+
 export interface Database {
   /**
-   * Runs SQL as a user, in one transaction that row-level security confines to that user's rows.
-   * When `run` returns the statement it sent, begin, authentication, statement and commit travel
-   * together: one round trip. A `run` that awaits a result first costs one more. It runs a second time when
-   * PostgreSQL rolled the first one back through no fault of its own.
-   * @param options with a deadline, in milliseconds, the statements too may take that long
-   * @throws {ApiError} revoked_token (401) when the credential is not alive; insufficient_scope (403);
-   *   overloaded or unavailable (503)
+   * Runs SQL as a user, in one transaction that row-level security limits to that user's rows. It takes one round trip
+   * when `run` returns the promise of its last statement, otherwise one more. `run` is called a second time after a
+   * failure that was not its own, such as a deadlock.
+   * @param options with a deadline in milliseconds, each statement may take that long too
+   * @throws {ApiError} revoked_token (401); insufficient_scope (403); overloaded or unavailable (503)
    */
-  withUser<T>(
-    credential: Credential,
-    mode: 'read only' | 'read write',
-    run: (tx: Tx) => Promise<T>,
-    options?: Omit<BorrowOptions, 'user'>,
-  ): Promise<T>
-  /** Runs one statement as nobody: policies hide every row, only definer functions reach users. */
-  withoutUser<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+  withUser<T>(credential: Credential, mode: Mode, run: Run<T>, options?: UserOptions): Promise<T>
+  /**
+   * Runs one statement without a user: policies hide every row, and only definer functions can read any.
+   * @throws {ApiError} overloaded or unavailable (503)
+   */
+  withoutUser<T>(run: Run<T>): Promise<T>
   stats: Pool['stats']
   /** Waits for running transactions, then closes every connection. */
   close(): Promise<void>
 }
 
-/** The door to the database; see {@link Database}. */
+/** Creates the only access to the database. */
 export function createDatabase(config: Config): Database {
   const pool = createPool(config)
-  const withoutUser = <T>(run: (tx: Tx) => Promise<T>) =>
-    pool.borrow((connection) => withRetry(() => asNobody(connection, run)))
 
-  const noting = new Set<string>()
-  /** Not waited for, and not tried again: a time of last use is worth no request. */
-  function noteUse({ user_id, session_id, secret }: Credential): void {
-    const key = secret.toString('base64')
-    if (noting.has(key)) return
-    noting.add(key)
-    withUser({ user_id, session_id, secret }, 'read write', (tx) => tx`select app.note_use()`)
-      .catch(() => {})
-      .finally(() => noting.delete(key))
-  }
+  const withoutUser: Database['withoutUser'] = (run) =>
+    pool.borrow((connection) => withRetry(() => runWithoutUser(connection, run)))
 
   const withUser: Database['withUser'] = (credential, mode, run, options) =>
     pool.borrow(
-      (connection) => withRetry(() => asUser(connection, credential, mode, run, noteUse, options)),
+      (connection) => withRetry(() => runAsUser(connection, credential, mode, run, recordUse, options)),
       { ...options, user: credential.user_id },
     )
 
-  return {
-    withUser,
-    withoutUser,
-    stats: pool.stats,
-    close: pool.close,
+  const recording = new Set<string>()
+  /** Updates the credential's time of last use, in the background; a failure does not matter. */
+  function recordUse({ user_id, session_id, secret }: Credential): void {
+    const key = secret.toString('base64')
+    if (recording.has(key)) return
+    recording.add(key)
+    withUser({ user_id, session_id, secret }, 'read write', (tx) => tx`select app.note_use()`)
+      .catch(() => {})
+      .finally(() => recording.delete(key))
   }
+
+  return { withUser, withoutUser, stats: pool.stats, close: pool.close }
 }
 
-/** Runs a transaction, and once more after a failure through no fault of its own. */
+/** Runs a transaction again, once, when PostgreSQL rolled it back for a reason outside it. */
 async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
   try {
     return await transaction()
@@ -81,10 +77,10 @@ async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
   }
 }
 
-async function asNobody<T>(connection: Connection, run: (tx: Tx) => Promise<T>): Promise<T> {
-  const { tx, flush, settle, revoke } = openTx(connection)
+async function runWithoutUser<T>(connection: Connection, run: Run<T>): Promise<T> {
+  const { tx, flush, settle, revoke } = openTransaction(connection)
   try {
-    const work = attempt(run, tx)
+    const work = callAsync(run, tx)
     flush()
     await Promise.allSettled([work])
     await settle()
@@ -94,60 +90,63 @@ async function asNobody<T>(connection: Connection, run: (tx: Tx) => Promise<T>):
   }
 }
 
-async function asUser<T>(
+async function runAsUser<T>(
   connection: Connection,
   credential: Credential,
-  mode: 'read only' | 'read write',
-  run: (tx: Tx) => Promise<T>,
-  noteUse: (credential: Credential) => void,
-  { deadline }: BorrowOptions = {},
+  mode: Mode,
+  run: Run<T>,
+  recordUse: (credential: Credential) => void,
+  { deadline, ...options }: UserOptions = {},
 ): Promise<T> {
   const { user_id, session_id, secret, scopes: needed = [] } = credential
-  const { tx, begin, flush, end, isLast, revoke } = openTx(connection, user_id)
-  // A first run may have left it.
+  const transaction = openTransaction(connection, { ...options, user_id })
+  const { tx, send, end } = transaction
+  // The first attempt may have set it.
   connection.committing = false
   const commit = () => {
     connection.committing = mode === 'read write'
     return end('commit')
   }
   try {
-    const begun = begin(mode === 'read only' ? 'begin read only' : 'begin')
-    if (deadline) tx`select set_config('statement_timeout', ${deadline}, true)`
-    const authenticated = tx<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
+    const begun = transaction.begin(mode === 'read only' ? 'begin read only' : 'begin')
+    if (deadline) send`select set_config('statement_timeout', ${deadline}, true)`
+    const authenticated = send<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
       select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${secret})`
-    const work = attempt(run, tx)
-    const committed = isLast(work) ? commit() : undefined
+    const work = callAsync(run, tx)
+    // A run that returns the result of its last statement sends nothing more: the commit can go with it.
+    const committed = transaction.isLastResult(work) ? commit() : undefined
     committed?.catch(() => {})
-    flush()
-    // A statement that fails takes with it all that were sent together with it after it, the commit too.
+    transaction.flush()
+    // After a failure the server skips the rest of the batch, including the commit.
     const rollBack = async (reason: unknown) => {
       await end('rollback')
       throw reason
     }
 
-    // All that was sent is waited for, so that the connection is free and the transaction over afterwards.
+    // Wait for every statement, so that the transaction is over when the connection is returned.
     const outcomes = await Promise.allSettled([begun, authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     const tag = await (failed ? end('rollback') : (committed ?? commit()).catch(rollBack))
-    // Asked first: what the work found without a user, or without the scope, says nothing. A write without
-    // the scope has been sent by now, and refused by the policies.
+    // Check the credential first: without a user RLS hides every row, so the result of the work is meaningless. A
+    // write without the scope has already been rejected by the policies.
     if (outcomes[1].status === 'fulfilled') {
-      const { scopes, use_is_due } = found(outcomes[1].value)
+      const { scopes, use_is_due } = firstOrNotFound(outcomes[1].value)
       if (!scopes) throw unauthorized('revoked_token')
-      if (use_is_due) noteUse(credential)
+      if (use_is_due) recordUse(credential)
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)
     }
     if (failed) throw failed.reason
-    // The commit of a failed transaction is a rollback (PostgreSQL manual, COMMIT): nothing that a
-    // statement undid, whose failure the work did not look at, is ever told as done.
+    // The commit of a failed transaction is a ROLLBACK (PostgreSQL manual, COMMIT). This happens when the work ignored the
+    // failure of one of its statements.
     if (tag !== 'COMMIT') throw new Error('The transaction was rolled back')
     return await work
   } finally {
-    revoke()
+    transaction.revoke()
   }
 }
 
-function attempt<T>(run: (tx: Tx) => Promise<T>, tx: Tx): Promise<T> {
+/** Calls an asynchronous function; what it throws synchronously becomes a rejection, too. */
+function callAsync<T>(run: Run<T>, tx: Tx): Promise<T> {
   try {
     return run(tx)
   } catch (error) {

@@ -1,53 +1,55 @@
 import { DatabaseError } from 'pg'
 import { ApiError, insufficientScope, invalidMember, unauthorized, unavailable } from '../http/errors.ts'
 
-/** Constraints that a client can violate, and the client error for each. */
+/** The client error for each constraint that a client can violate. */
 const constraints: Record<string, () => ApiError> = {
   users_email_key: () => new ApiError('email_taken'),
-  // Revoked between its authentication and the insert.
+  // The token was revoked after it was authenticated.
   access_tokens_maker_fkey: () => unauthorized('revoked_token'),
   access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
 }
 
 const FOREIGN_KEY_VIOLATION = '23503'
-/** Unique and exclusion violations: what is stored is in the way. */
+/** Unique and exclusion violations. */
 const CONFLICT = /^(23505|23P01)$/
 /** Data exceptions, other constraints, and program limits such as the size of an index entry. */
 const BAD_VALUE = /^(22|23|54)/
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** The client error for an error of PostgreSQL, by its SQLSTATE (manual, appendix A); undefined when the fault is ours. */
+/**
+ * Maps a PostgreSQL error to a client error by its SQLSTATE (manual, appendix A).
+ * @returns undefined when the error is a bug in the API
+ */
 export function fromDatabase(error: DatabaseError): ApiError | undefined {
   const known = error.constraint && constraints[error.constraint]
   if (known) return known()
-  // Every foreign key leads to the user or the session of the request: it was deleted while this write ran.
+  // Every foreign key refers to the user or the session of the request, which was deleted during this write.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
   if (error.code === INSUFFICIENT_PRIVILEGE) return insufficientScope()
   if (CONFLICT.test(`${error.code}`)) return new ApiError('conflict')
   if (BAD_VALUE.test(`${error.code}`))
-    return new ApiError('invalid_request', { detail: 'A value in the request cannot be stored.' })
-  // Serialization failure, deadlock; lock not available; out of resources; operator intervention, which includes
-  // timeouts.
+    return new ApiError('invalid_request', { detail: 'The database cannot store a value in this request.' })
+  // Serialization failure and deadlock; lock timeout; out of resources; operator intervention, including timeouts.
   return isTransient(error) || /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable(error) : undefined
 }
 
-/** Whether the schema should have rejected a value: a client error, but one to look into. */
+/** Whether the request schema should have rejected the value: a client error that is logged as a bug. */
 export const isSchemaGap = (error: unknown): boolean =>
   error instanceof DatabaseError &&
   error.code !== FOREIGN_KEY_VIOLATION &&
   BAD_VALUE.test(`${error.code}`) &&
   !constraints[`${error.constraint}`]
 
-/** The plan of a prepared statement no longer fits its tables; a pooler has lost it, or made it twice. */
+/** Whether a prepared statement is unknown or already exists (behind a pooler), or its tables have changed. */
 const isStale = ({ code, routine }: DatabaseError): boolean =>
   code === '26000' || code === '42P05' || (code === '0A000' && routine === 'RevalidateCachedQuery')
 
-/** Whether a connection should forget what it has prepared. */
+/** Whether a connection must forget its prepared statements. */
 export const isPreparedStale = (error: unknown): boolean => error instanceof DatabaseError && isStale(error)
 
 /**
- * Whether the same work may succeed when it runs again, because what failed was not the work: a serialization failure,
- * a deadlock, or a stale prepared statement. PostgreSQL has rolled all of it back.
+ * Whether a transaction may succeed when it runs again: after a serialization failure, a deadlock or a stale prepared
+ * statement. PostgreSQL has rolled back the whole transaction.
  */
 export const isTransient = (error: unknown): boolean =>
   error instanceof DatabaseError && (isStale(error) || error.code === '40001' || error.code === '40P01')

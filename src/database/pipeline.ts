@@ -3,28 +3,27 @@ import { DatabaseError, type FieldDef, type Submittable, types, type Connection 
 import { isPreparedStale } from './errors.ts'
 import type { Column, Prepared, Statement } from './statement.ts'
 
-/** A connection's prepared statements, by their text. */
+/** A connection's prepared statements by SQL text. */
 export type PreparedStatements = Map<string, Prepared>
 
 const CONTROL_TAG = /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE TRANSACTION)/
 
 /**
- * Statements that are sent together and end with one Sync: they cost one round trip, and after one that fails
- * the server skips the rest (PostgreSQL manual, 54.2.3 and 54.2.4). An extension of pg's Client, which calls the
- * `handle` methods with what the server sends. Results are kept back until the server is ready for the next pipeline:
- * outside a transaction block it commits only then.
+ * A batch of statements that ends with one Sync: it takes one round trip, and after a failure the server skips the rest
+ * (PostgreSQL manual, 54.2.3 and 54.2.4). pg's Client calls the `handle` methods with the server's messages. Results are
+ * held until ReadyForQuery, because outside a transaction block the server commits only then.
  */
 export class Pipeline implements Submittable {
   readonly #statements: readonly Statement[]
   readonly #prepared: PreparedStatements | undefined
   readonly #onBroken: (reason: Error) => void
-  /** How many statements the server has completed. */
+  /** The number of statements that the server has completed. */
   #completed = 0
   #error: Error | undefined
 
   /**
-   * @param prepared the connection's statements; undefined when each is to be parsed anew
-   * @param onBroken called when the server sends what does not belong here: the connection is not to be used again
+   * @param prepared the connection's prepared statements; undefined when statements must not be prepared
+   * @param onBroken called after an unexpected message: the connection must not be used again
    */
   constructor(
     statements: readonly Statement[],
@@ -37,13 +36,13 @@ export class Pipeline implements Submittable {
   }
 
   submit(wire: Wire): void {
-    // One packet.
+    // Send all messages in one packet.
     wire.stream.cork()
     for (const statement of this.#statements) {
       const { text, values } = statement
       const { name, columns } = this.#prepare(statement)
       if (!columns) {
-        // An attempt that failed may have left it. To close one that does not exist is no error.
+        // A failed attempt may have prepared it. Closing one that does not exist is not an error.
         if (name) wire.close({ type: 'S', name }, true)
         wire.parse({ name, text, types: [] }, true)
       }
@@ -56,7 +55,7 @@ export class Pipeline implements Submittable {
   }
 
   #prepare(statement: Statement): Prepared {
-    if (this.#prepared && statement.kept) {
+    if (this.#prepared && statement.preparable) {
       statement.prepared = this.#prepared.get(statement.text) ?? { name: nameOf(statement.text) }
       this.#prepared.set(statement.text, statement.prepared)
     }
@@ -64,8 +63,8 @@ export class Pipeline implements Submittable {
   }
 
   /**
-   * Takes a message for the statement that the server is at. It never throws: that would end the process.
-   * @param handle returns whether the message fits
+   * Applies a message to the current statement. Never throws: an exception here would end the process.
+   * @param handle returns whether the message was expected
    */
   #receive(what: string, handle: (statement: Statement) => boolean): void {
     const statement = this.#statements[this.#completed]
@@ -108,7 +107,7 @@ export class Pipeline implements Submittable {
   handleCopyInResponse = (): void => this.#receive('CopyInResponse', () => false)
   handleCopyData = (): void => this.#receive('CopyData', () => false)
 
-  /** pg makes an error without a code of a message that it does not know. */
+  /** pg reports an unknown message as an error without a code. */
   handleError(error: Error): void {
     if (error instanceof DatabaseError && error.code) this.#error = error
     else this.#onBroken(new Error('PostgreSQL sent an unknown message', { cause: error }))
@@ -117,16 +116,16 @@ export class Pipeline implements Submittable {
   handleReadyForQuery(): void {}
 
   /**
-   * Settles the statements, when the server is ready for the next pipeline.
-   * @param inTransaction whether a transaction block is open, or has failed and waits for its rollback
+   * Settles the statements when the server is ready for the next pipeline.
+   * @param inTransaction whether a transaction block is open or has failed
    */
   finish(inTransaction: boolean): void {
     if (!this.#error && this.#completed < this.#statements.length)
       return void this.#onBroken(new Error('PostgreSQL sent an unexpected ReadyForQuery'))
-    // Outside a transaction block an error undoes what was completed before it in the same pipeline.
+    // Outside a transaction block an error rolls back the whole pipeline.
     const successful = this.#error && !inTransaction ? 0 : this.#completed
     for (const { resolve, rows } of this.#statements.slice(0, successful)) resolve(rows)
-    // The server may not have got as far as parsing these.
+    // The server may not have parsed these.
     for (const { prepared } of this.#statements.slice(this.#completed)) prepared.columns = undefined
     if (isPreparedStale(this.#error)) this.#prepared?.clear()
     for (const { reject } of this.#statements.slice(successful)) reject(this.#error)
@@ -138,13 +137,10 @@ export class Pipeline implements Submittable {
   }
 }
 
-/**
- * By what it says, so that a pooler that does not keep the names of its clients apart can lend a connection that does
- * not know it, but never one on which it means another statement.
- */
+/** The name is a hash of the SQL: behind a pooler it may be unknown, but never means other SQL. */
 const nameOf = (text: string) => createHash('sha256').update(text).digest('base64url')
 
-/** The server sends timestamps as text; the API sends the same text on in RFC 3339 form, never through a Date. */
+/** Turns the server's text into RFC 3339. A Date would lose the microseconds. */
 const parseTimestamp = (text: string) => text.replace(' ', 'T').replace('+00', 'Z')
 const parserOf = (type: number): Column['parse'] =>
   type === types.builtins.TIMESTAMPTZ ? parseTimestamp : types.getTypeParser(type, 'text')

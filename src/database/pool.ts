@@ -4,42 +4,40 @@ import { overloaded, unavailable } from '../http/errors.ts'
 import { type Connection, openConnection } from './connection.ts'
 
 export interface BorrowOptions {
-  /** Whom the work is for: one user gets a third of the pool at most. Work for no user is not limited. */
+  /** The user that the work is for. One user gets at most a third of the pool; work without a user is not limited. */
   user?: string
-  /** Milliseconds, instead of TRANSACTION_TIMEOUT_MS. */
+  /** Milliseconds that the work may take, instead of TRANSACTION_TIMEOUT_MS. */
   deadline?: number
-  /** Ends the work, and what the server is doing for it, unless it is about to end by itself. */
+  /** Cancels the work and its running statement, after a short grace period. */
   signal?: AbortSignal
 }
 
 export interface Pool {
   /**
-   * Lends a connection to one piece of work at a time.
-   * @throws {ApiError} overloaded (503) when too many wait for one, of all or of one user, or none is free in time;
-   *   unavailable (503) when none can be opened, or when the connection is lost or the work takes too long or is aborted
+   * Runs `use` with a connection that nothing else uses meanwhile.
+   * @throws {ApiError} overloaded (503) when the queue is full, in total or for the user, or no connection is free
+   *   within POOL_TIMEOUT_MS; unavailable (503) when no connection can be opened, or it is lost, or the work takes too
+   *   long or is cancelled
    */
   borrow<T>(use: (connection: Connection) => Promise<T>, options?: BorrowOptions): Promise<T>
-  /** Connections in use and idle, and work that waits for one. */
+  /** Counts connections in use, idle connections and waiting work. */
   stats(): Record<'in_use' | 'idle' | 'waiting', number>
   /** Waits for the work under way, then closes every connection. */
   close(): Promise<void>
 }
 
-/**
- * Milliseconds that work gets to end by itself once nobody waits for it: stopping it costs a connection, and no flood
- * of clients that hang up may have the database make a new one for each.
- */
-const ABORT_PATIENCE = 100
+/** Grace period after a disconnect: cancelling destroys the connection, which is expensive in a flood of disconnects. */
+const DISCONNECT_GRACE_MS = 100
 const ignore = () => {}
-/** How much of the pool, and of the line for it, one user may take: no flood by one leaves nothing to the others. */
+/** The part of the pool, and of its queue, that one user may take, so that none can starve the others. */
 const shareOf = (all: number) => Math.ceil(all / 3)
 
-/** SQLSTATE classes of the client's faults and of concurrency: data, constraints, serialization, locks. */
+/** SQLSTATE classes caused by the client or by concurrency: data, constraints, serialization, locks. */
 const EXPECTED = /^(22|23|40|55)/
 const QUERY_CANCELED = '57014'
 /**
  * Whether an error may come from a setting that a statement left behind on the connection, such as search_path or a
- * shorter timeout. Rows that a policy refuses do not.
+ * shorter timeout. A row that a policy rejects does not.
  * @param isLate whether the statement timeout has passed
  */
 const isUnexpected = (error: unknown, isLate: boolean) =>
@@ -48,14 +46,12 @@ const isUnexpected = (error: unknown, isLate: boolean) =>
   error.routine !== 'ExecWithCheckOptions' &&
   !(isLate && error.code === QUERY_CANCELED)
 
-/**
- * A pool of connections, which lends each to one piece of work at a time.
- */
+/** Creates a pool of at most DATABASE_POOL_SIZE connections, opened on demand. */
 export function createPool(config: Config): Pool {
   const open = new Set<Connection>()
   const idle: Connection[] = []
   const waiting: Waiter[] = []
-  /** How many connections each user has been lent; who has none is not in it. */
+  /** The number of connections that each user holds; users without any are left out. */
   const lent = new Map<string, number>()
   const share = shareOf(config.DATABASE_POOL_SIZE)
   let borrowed = 0
@@ -102,7 +98,7 @@ export function createPool(config: Config): Pool {
     return waiter.promise.finally(() => clearTimeout(timer))
   }
 
-  /** Takes out of the line who has waited longest of those users who hold fewest connections. */
+  /** Removes the next waiter from the queue: of the users with the fewest connections, the one that waits longest. */
   function takeNext(): Waiter | undefined {
     let next: Waiter | undefined
     let fewest = share
@@ -125,9 +121,9 @@ export function createPool(config: Config): Pool {
 
   function release(connection: Connection, user: string | undefined): void {
     count(user, -1)
-    // Whatever happened, no transaction goes on under the next user.
+    // Never pass an open transaction on to the next user.
     if (!connection.idle) connection.destroy()
-    const free = connection.alive ? connection : idle.pop()
+    const free = connection.isOpen ? connection : idle.pop()
     if (free) lend(free)
     else if (waiting.length > 0 && open.size < config.DATABASE_POOL_SIZE)
       connect().then(lend, (reason) => takeNext()?.reject(reason))
@@ -145,7 +141,7 @@ export function createPool(config: Config): Pool {
     let start = 0
     const abortSoon = () => {
       clearTimeout(timer)
-      timer = setTimeout(() => connection?.abort(), ABORT_PATIENCE)
+      timer = setTimeout(() => connection?.abort(), DISCONNECT_GRACE_MS)
     }
     try {
       connection = await acquire(user)
@@ -193,7 +189,7 @@ interface Deferred<T> {
   reject(reason: unknown): void
 }
 
-/** Promise.withResolvers, which Node 20 does not have. */
+/** Promise.withResolvers, which Node 20 lacks. */
 function defer<T>(): Deferred<T> {
   const deferred = {} as Deferred<T>
   deferred.promise = new Promise((resolve, reject) => Object.assign(deferred, { resolve, reject }))

@@ -1,49 +1,49 @@
-/** What can be bound to a parameter; JSON is bound as its text. */
+/** A value that can be bound to a parameter. Bind JSON as text. */
 export type Value = string | number | boolean | null | Buffer | readonly (string | number)[]
 
 export interface Column {
   name: string
   parse(text: string): unknown
 }
-/** How the server knows a statement that it has parsed; its columns are known once it has been executed. */
+/** A statement that the server has parsed. Its columns are known after the first execution. */
 export interface Prepared {
   name: string
   columns?: Column[] | undefined
 }
-/** One statement on its way, and what came of it. */
+/** One statement to send, and its result. */
 export class Statement {
   readonly text: string
   readonly values: readonly (string | Buffer | null)[]
   readonly rows: object[] = []
   /** The rows, or the error of this statement or of one before it. */
   readonly result: Promise<object[]>
-  /** What the server says it has done, like `COMMIT`. */
+  /** The server's command tag, such as `COMMIT`. */
   tag = ''
-  /** Without a name, unless it is kept. */
+  /** The name is empty unless the statement is prepared. */
   prepared: Prepared = { name: '' }
   resolve!: (rows: object[]) => void
   reject!: (reason: unknown) => void
 
-  /** Whether the connection may keep it prepared; its plan is made anew each time otherwise. */
-  readonly kept: boolean
+  /** Whether it may be prepared; otherwise the server plans it each time. */
+  readonly preparable: boolean
   /** Whether it begins or ends the transaction. */
   readonly isControl: boolean
 
-  constructor(text: string, values: readonly Value[], { kept = true, isControl = false } = {}) {
+  constructor(text: string, values: readonly Value[], { preparable = true, isControl = false } = {}) {
     this.text = text
-    this.kept = kept
+    this.preparable = preparable
     this.isControl = isControl
     this.values = values.map(serialize)
     this.result = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
     })
-    // Whoever sent it may have gone on without it.
+    // The caller may not wait for it.
     this.result.catch(() => {})
   }
 }
 
-/** In the text format (PostgreSQL manual, 8.15.2 for arrays), but bytes as they are. */
+/** Converts a value to PostgreSQL's text format (manual, 8.15.2 for arrays); bytes are sent in binary. */
 function serialize(value: Value): string | Buffer | null {
   if (value === null || typeof value === 'string' || value instanceof Buffer) return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)

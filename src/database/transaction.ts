@@ -4,122 +4,150 @@ import { Statement, type Value } from './statement.ts'
 
 declare const brand: unique symbol
 /**
- * The only way to send SQL: a tagged template, parameters bound. What is asked for without waiting in between
- * travels together. It exists inside `withUser` (or `withoutUser`) and throws once that has ended.
+ * Sends SQL inside one transaction: a tagged template whose values become parameters. Statements that are sent without
+ * waiting for each other share a round trip. Throws after `withUser` or `withoutUser` has returned.
  */
 export interface Tx {
   <Row extends object>(strings: TemplateStringsArray, ...parts: readonly Part[]): Promise<Row[]>
+  /** Makes the next statement part of another one, which is sent in its place and whose rows it returns. */
+  wrapNext(wrap: (statement: Fragment) => Fragment): void
   readonly [brand]: true
 }
 
-type Part = Value | Fragment | Routed
-/** A fragment that is another one on a sharded database: the user of the transaction tells the shard, null that there is none. */
-export type Routed = (shard: string | null) => Fragment
+type Part = Value | Fragment | ShardFragment
+/** A fragment that depends on the shard. @param shard the user's id on a sharded database, otherwise null */
+export type ShardFragment = (shard: string | null) => Fragment
 
-/** A piece of SQL to be put into a statement, with its own values; made by {@link fragment} alone. */
+/** Part of a statement, with its own parameters. Only {@link fragment} and {@link unpreparedFragment} create one. */
 class Fragment {
   readonly strings: TemplateStringsArray
-  readonly values: readonly Part[]
-  /** Whether the statement must be planned each time. */
-  readonly unkept: boolean
-  constructor(strings: TemplateStringsArray, values: readonly Part[], unkept = false) {
+  readonly parts: readonly Part[]
+  readonly unprepared: boolean
+  constructor(strings: TemplateStringsArray, parts: readonly Part[], unprepared = false) {
     this.strings = strings
-    this.values = values
-    this.unkept = unkept
+    this.parts = parts
+    this.unprepared = unprepared
   }
 }
-/** A tagged template, so that no text from outside can ever become SQL. */
-export const fragment = (strings: TemplateStringsArray, ...values: readonly Part[]) =>
-  new Fragment(strings, values)
-/**
- * As {@link fragment}, and the statement that it becomes part of is planned each time, for its user and its values,
- * and not kept: where a plan that is good for one user can be a thousand times too slow for another.
- */
-export const unkeptFragment = (strings: TemplateStringsArray, ...values: readonly Part[]) =>
-  new Fragment(strings, values, true)
+
 export type { Fragment }
 
-/**
- * For the condition of every statement on a sharded table: which shard to ask, for by the policies alone Citus asks
- * them all. Not a filter: without it, or with another's id, the policies leave the same rows or none.
- */
-export const mine: Routed = (shard) => (shard === null ? fragment`true` : fragment`user_id = ${shard}`)
+/** A tagged template for part of a statement. */
+export const fragment = (strings: TemplateStringsArray, ...parts: readonly Part[]) =>
+  new Fragment(strings, parts)
 
 /**
- * PREPARE, SET, LISTEN and their like change the session, which the next user's request shares: a prepared statement
- * could even be replaced by another. The extended protocol takes one command at a time, so its first word tells.
+ * Like {@link fragment}, but its statement is not prepared: PostgreSQL plans it each time for the actual user and
+ * values, because a plan that suits one user can be a thousand times too slow for another.
+ */
+export const unpreparedFragment = (strings: TemplateStringsArray, ...parts: readonly Part[]) =>
+  new Fragment(strings, parts, true)
+
+/**
+ * A condition that every statement on a sharded table needs: without it Citus queries all shards, because it cannot
+ * route by a policy. It isolates nothing; with a wrong id the policies still return no other user's rows.
+ */
+export const shardKey: ShardFragment = (shard) =>
+  shard === null ? fragment`true` : fragment`user_id = ${shard}`
+
+/**
+ * PREPARE, SET, LISTEN and their like change the session, which the next user's request shares: they could even replace
+ * a prepared statement. The extended protocol takes one command at a time, so its first word tells.
  */
 const QUERY = /^\s*(select|insert|update|delete|with)\b/i
 
-/**
- * A handle for one transaction on a connection, how to end it, and how to take the handle away.
- * @param user_id who is asking, if anybody
- */
-export function openTx(connection: Connection, user_id: string | null = null) {
+export interface TransactionOptions {
+  /** The user whose shard the statements are routed to; null without a user. */
+  user_id?: string | null
+  /** Counts the statements sent through `tx`. */
+  cost?: { statements: number }
+}
+
+/** Creates the handle of one transaction on a connection, and what its owner controls it with. */
+export function openTransaction(
+  connection: Connection,
+  { user_id = null, cost = { statements: 0 } }: TransactionOptions = {},
+) {
   const shard = connection.sharded ? user_id : null
-  let ended = false
-  let first = true
+  let revoked = false
+  let wasFlushed = false
   let pending: Statement[] = []
   let last: Promise<unknown> | undefined
-  /** Sends what has been asked for so far. */
-  const flush = () => {
-    first = false
+  let wrap: ((statement: Fragment) => Fragment) | undefined
+
+  function flush(): void {
+    wasFlushed = true
     if (pending.length > 0) connection.send(pending)
     pending = []
   }
-  const add = (statement: Statement) => {
-    if (!connection.alive) throw unavailable()
-    // After the first flight, which its sender sends: when nothing more can follow in this turn of the event loop.
-    if (!first && pending.length === 0) setImmediate(flush)
+
+  function add(statement: Statement): Statement {
+    if (!connection.isOpen) throw unavailable()
+    // The owner flushes the first time; later statements are flushed once per turn of the event loop.
+    if (wasFlushed && pending.length === 0) setImmediate(flush)
     pending.push(statement)
     last = statement.result
     return statement
   }
-  const tx = (strings: TemplateStringsArray, ...parts: readonly Part[]) => {
-    if (ended) throw new Error('This transaction has ended')
-    const values: Value[] = []
-    const kept = !parts.some((value) => value instanceof Fragment && value.unkept)
-    const text = compose(strings, parts, values, shard)
-    if (!QUERY.test(text)) throw new Error(`Not allowed in a transaction: ${text.slice(0, 50) || 'nothing'}`)
-    return add(new Statement(text, values, { kept })).result
+
+  function send<Row extends object>(strings: TemplateStringsArray, ...parts: readonly Part[]) {
+    if (revoked) throw new Error('This transaction has ended')
+    const sent = fragment(strings, ...parts)
+    const { text, values, preparable } = compose(wrap?.(sent) ?? sent, shard)
+    wrap = undefined
+    if (!QUERY.test(text))
+      throw new Error(`Not allowed in a transaction: ${text.slice(0, 50) || 'an empty statement'}`)
+    return add(new Statement(text, values, { preparable })).result as Promise<Row[]>
   }
+
+  const tx = (strings: TemplateStringsArray, ...parts: readonly Part[]) => {
+    cost.statements++
+    return send(strings, ...parts)
+  }
+  tx.wrapNext = (next: typeof wrap) => {
+    wrap = next
+  }
+
   return {
+    /** For the work that runs in the transaction. */
     tx: tx as unknown as Tx,
+    /** Like `tx`, without counting the statement. */
+    send,
     flush,
     begin: (command: 'begin' | 'begin read only') =>
       add(new Statement(command, [], { isControl: true })).result,
-    /** @returns what the server made of it: the commit of a failed transaction is a rollback */
+    /** @returns the server's command tag: ROLLBACK for the commit of a failed transaction */
     async end(command: 'commit' | 'rollback'): Promise<string> {
-      // A rollback is never prepared: it must not fail for want of it.
-      const statement = add(new Statement(command, [], { kept: command === 'commit', isControl: true }))
+      // A rollback is never prepared: it must work when prepared statements do not.
+      const statement = add(new Statement(command, [], { preparable: command === 'commit', isControl: true }))
       flush()
       await statement.result
       return statement.tag
     },
-    /** Waits until all that was sent has succeeded or failed. */
+    /** Waits until every statement has succeeded or failed. */
     async settle(): Promise<void> {
       await last?.catch(() => {})
     },
-    isLast: (promise: unknown) => promise === last,
+    /** Whether a promise is the result of the newest statement. */
+    isLastResult: (promise: unknown) => promise === last,
+    /** Makes `tx` unusable. */
     revoke() {
-      ended = true
+      revoked = true
     },
   }
 }
 
-/** The text of a statement in which each fragment takes its place; its values go to the end of the list. */
-function compose(
-  strings: TemplateStringsArray,
-  parts: readonly Part[],
-  values: Value[],
-  shard: string | null,
-): string {
-  let text = strings[0] as string
-  parts.forEach((given, index) => {
-    const part = typeof given === 'function' ? given(shard) : given
-    text +=
-      part instanceof Fragment ? compose(part.strings, part.values, values, shard) : `$${values.push(part)}`
-    text += strings[index + 1]
-  })
-  return text
+/** Puts fragments in their places, and numbers the parameters. */
+function compose(statement: Fragment, shard: string | null) {
+  const values: Value[] = []
+  let preparable = true
+  const toText = ({ strings, parts, unprepared }: Fragment): string => {
+    if (unprepared) preparable = false
+    return strings.reduce((text, string, index) => {
+      const given = parts[index - 1] as Part
+      const part = typeof given === 'function' ? given(shard) : given
+      return text + (part instanceof Fragment ? toText(part) : `$${values.push(part)}`) + string
+    })
+  }
+  return { text: toText(statement), values, preparable }
 }

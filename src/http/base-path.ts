@@ -1,10 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
 
-/**
- * Puts BASE_PATH in front of the paths in the headers Location and Link. Requests arrive without it: the proxy in front
- * strips it.
- */
+/** Adds BASE_PATH to the paths in the Location and Link headers. The proxy strips it from requests. */
 export default fp<{ config: Config }>(
   async (app, { config: { BASE_PATH: base } }) => {
     if (base === '') return

@@ -2,28 +2,27 @@ import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from './errors.ts'
-import { INVALID_TARGET } from './request-target.ts'
+import { INVALID_TARGET } from './routing.ts'
 
-/** Of each connection the newest response. Responses are sent in order, so the others end before it. */
+/** The newest response of each connection. Responses are sent in order, so it is the last to end. */
 const newest = new WeakMap<Socket, ServerResponse>()
 const broken = new WeakSet<Socket>()
-/** Why requests, or their contents, could not be read. */
+/** Why a request or its body could not be parsed. */
 const faults = new WeakMap<IncomingMessage, ApiError>()
 
-/** Sends requests that Node.js would answer by itself through the app: they are counted and logged like any other. */
-export function routeEverything(app: FastifyInstance): void {
+/**
+ * Remembers each connection's newest response, and passes requests with an Expect header to the app: Node would respond
+ * to them itself, without logs and rate limits.
+ */
+export function watchConnections(app: FastifyInstance): void {
   const server = app.server as Server
   server.on('request', (request, response) => void newest.set(request.socket, response))
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }
 
-/** Answers what the HTTP parser refuses, after the responses that are still due, and closes the connection. */
-export function answerBrokenRequest(
-  app: FastifyInstance,
-  error: NodeJS.ErrnoException,
-  socket: Socket,
-): void {
-  // The parser fails again at every further byte.
+/** Responds to bytes that the HTTP parser rejects, after the pending responses, and closes the connection. */
+export function handleParserError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
+  // The parser fails again at each further byte.
   if (broken.has(socket)) return
   broken.add(socket)
   if (!socket.writable || error.code === 'ECONNRESET') {
@@ -31,21 +30,21 @@ export function answerBrokenRequest(
     return
   }
   const fault = toFault(error.code)
-  const answer = () => respond(app, createBrokenRequest(socket, fault), socket)
+  const sendResponse = () => respond(app, createBrokenRequest(socket, fault), socket)
   const due = newest.get(socket)
-  if (!due || due.writableFinished) answer()
-  else if (due.req.complete) due.once('close', answer)
+  if (!due || due.writableFinished) sendResponse()
+  else if (due.req.complete) due.once('close', sendResponse)
   else {
-    // The content of the newest request is broken: that is its response, unless another one is on its way.
+    // The body of the newest request is broken: the fault becomes its response, unless one is being sent.
     faults.set(due.req, fault)
     if (due.req.listenerCount('error') > 0) due.req.emit('error', fault)
     due.once('close', () => socket.destroySoon())
   }
 }
 
-/** Closed afterwards: nobody knows where on the connection the next request begins. */
+/** Closes the connection afterwards: the start of the next request is unknown. */
 function respond(app: FastifyInstance, request: IncomingMessage, socket: Socket): void {
-  // The response before it has closed the connection.
+  // An earlier response has closed the connection.
   if (!socket.writable) return
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
@@ -64,20 +63,20 @@ function createBrokenRequest(socket: Socket, fault: ApiError): IncomingMessage {
 const closing = { headers: { connection: 'close' } }
 const toFault = (code = ''): ApiError => {
   const [status, detail] = {
-    ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request was not complete in time.'] as const,
-    HPE_HEADER_OVERFLOW: [431, 'The headers are larger than 16 KiB.'] as const,
+    ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request was not received in time.'] as const,
+    HPE_HEADER_OVERFLOW: [431, 'The headers exceed 16 KiB.'] as const,
   }[code] ?? [400, 'The request is not valid HTTP/1.1.']
   return new ApiError('invalid_request', { ...closing, status, detail })
 }
 
-/** How many lines a header section may have; those after the 2000th would be ignored silently. */
+/** Header lines per request. Node silently ignores those after the 2000th. */
 const MAX_HEADERS = 100
 
-/** Why a request, or its content so far, could not be read. */
+/** Returns why the HTTP parser rejected a request or its body. */
 export const findParserFault = (request: IncomingMessage): ApiError | undefined => faults.get(request)
 
-/** What is wrong with a request as HTTP, or makes it ambiguous for a proxy in front (RFC 9112). */
-export function findFault(request: IncomingMessage): ApiError | undefined {
+/** Finds a violation of HTTP, or what a proxy in front could read differently (RFC 9112). */
+export function findHttpFault(request: IncomingMessage): ApiError | undefined {
   const { headers, rawHeaders, httpVersion } = request
   const count = (wanted: string) =>
     rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === wanted).length
@@ -85,19 +84,18 @@ export function findFault(request: IncomingMessage): ApiError | undefined {
     new ApiError('invalid_request', { ...closing, status, detail })
 
   if (httpVersion === '0.9') return fail('HTTP/0.9 is not supported.')
-  if (rawHeaders.length / 2 > MAX_HEADERS) return fail(`There are more than ${MAX_HEADERS} headers.`)
+  if (rawHeaders.length / 2 > MAX_HEADERS) return fail(`A request must have at most ${MAX_HEADERS} headers.`)
   const hosts = count('host')
-  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return fail('There must be one Host header.')
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1'))
+    return fail('A request must have exactly one Host header.')
   if (headers['content-type'] !== undefined && count('content-type') > 1)
-    return fail('There must be at most one Content-Type header.')
+    return fail('A request must have at most one Content-Type header.')
   // RFC 9112, section 6.1.
   if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined)
-    return fail('HTTP/1.0 has no transfer codings.')
+    return fail('HTTP/1.0 does not support Transfer-Encoding.')
   const coding = headers['transfer-encoding'] ?? 'chunked'
-  if (coding.toLowerCase() !== 'chunked') return fail('The only supported transfer coding is chunked.')
+  if (coding.toLowerCase() !== 'chunked') return fail('Transfer-Encoding must be chunked.')
   // RFC 9110, section 10.1.1.
   const expected = httpVersion === '1.1' ? (headers.expect ?? '100-continue') : '100-continue'
-  return expected.toLowerCase() === '100-continue'
-    ? undefined
-    : fail('The only expectation that can be met is 100-continue.', 417)
+  return expected.toLowerCase() === '100-continue' ? undefined : fail('Expect must be 100-continue.', 417)
 }

@@ -6,9 +6,8 @@ import type { FastifyRequest } from 'fastify'
 const WITH_PORT = /^\[([^[\]]+)\](?::[\w.-]+)?$|^([\d.]+):[\w.-]+$/
 
 /**
- * The IP address in a text as proxies and sockets write it: with a port, brackets, a zone, or an IPv4 address mapped
- * into IPv6. Equal addresses give equal texts.
- * @returns null when there is none, as for `unknown`, a host name, or the peer of a Unix socket
+ * Parses an IP address as proxies and sockets write it: with a port, brackets, a zone, or IPv4 mapped into IPv6.
+ * @returns the address in canonical form; null when there is none, as for `unknown`, a host name or a Unix socket
  */
 export function parseAddress(text: string | undefined): string | null {
   if (text === undefined) return null
@@ -24,7 +23,7 @@ export function parseAddress(text: string | undefined): string | null {
   return mapped
 }
 
-/** For Fastify's `trustProxy`: whether an address is one of these proxies, however it is written. */
+/** Creates a function for Fastify's `trustProxy`, which accepts every notation of an address. */
 export function trustProxies(proxies: readonly string[]): (address: string | undefined) => boolean {
   const trusted = new BlockList()
   for (const proxy of proxies) {
@@ -39,13 +38,13 @@ export function trustProxies(proxies: readonly string[]): (address: string | und
   }
 }
 
-/** The address of the client, as far as trusted proxies forward it; null when they do not name one. */
+/** The client's address as forwarded by trusted proxies; null when they do not name one. */
 export const clientAddress = (request: FastifyRequest): string | null => parseAddress(request.ip)
 
 /**
- * What a client is counted by: its IPv4 address, or its IPv6 network of 64 bits, which is what one customer gets.
- * Clients without an address share the count of the peer that sent them: an address that is hidden or cannot be read
- * must not be a way around the limit, and must not use up the limit of clients behind another proxy.
+ * The key that rate limits count by: the IPv4 address, or the /64 network of an IPv6 address, which one customer has.
+ * Clients without an address share the count of the proxy that sent them, so that hiding an address neither avoids the
+ * limit nor uses up that of clients behind another proxy.
  */
 export function clientKey(request: FastifyRequest): string {
   const address = clientAddress(request) ?? parseAddress(request.socket.remoteAddress)

@@ -1,23 +1,23 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { findFault, findParserFault, routeEverything } from './broken-requests.ts'
+import { findHttpFault, findParserFault, watchConnections } from './broken-requests.ts'
 
-/** Bounds what a client can hold, and refuses requests that could be read in two ways. */
+/** Limits connections and slow clients, and rejects invalid or ambiguous HTTP requests. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.server.maxConnections = config.MAX_CONNECTIONS
-    routeEverything(app)
-    // Between this hook and the reading of the content nothing waits, so no fault of the parser is missed.
+    watchConnections(app)
+    // Nothing is awaited between this hook and the reading of the body, so no parser error is missed.
     app.addHook('onRequest', async ({ raw }) => {
-      const fault = findParserFault(raw) ?? findFault(raw)
+      const fault = findParserFault(raw) ?? findHttpFault(raw)
       if (fault) throw fault
     })
     app.addHook('onSend', async (_request, { raw }, payload) => {
-      // A stream is not in memory, and waits by itself.
+      // A stream is not held in memory, and waits for the client.
       if (typeof payload !== 'string') return
       const timer = setTimeout(() => raw.socket?.destroy(), config.ANSWER_TIMEOUT_MS).unref()
       raw.once('close', () => clearTimeout(timer))
     })
   },
-  { name: 'clients' },
+  { name: 'connections' },
 )

@@ -5,7 +5,7 @@ import { ApiError } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifySchema {
-    /** Whether the body may be left out; in the OpenAPI document it is then not required. */
+    /** Whether the body is optional, in requests and in the OpenAPI document. */
     'x-optional-body'?: true
   }
 }
@@ -16,21 +16,21 @@ const token = "[!#$%&'*+.^_`|~\\w-]+"
 /** RFC 9110, section 5.6.6. */
 const PARAMETER = new RegExp(`;[ \\t]*(?:(${token})=(?:(${token})|"((?:[^"\\\\]|\\\\.)*)")[ \\t]*)?`, 'gy')
 
-/** The contents of requests: JSON in UTF-8 and without a coding, where a route takes any. */
+/** Parses request bodies: JSON in UTF-8, without a content coding, and only where a route has a body. */
 export default fp(
   async (app) => {
     const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     const parse = app.getDefaultJsonParser('error', 'error')
     app.removeAllContentTypeParsers()
 
-    // A route without a body ignores content, as GET does (RFC 9110, sections 9.3.1 and 9.3.5).
+    // Routes without a body ignore content, as GET does (RFC 9110, sections 9.3.1 and 9.3.5).
     app.addHook('onRequest', async ({ routeOptions: { schema }, headers }) => {
       const isRead = schema?.body !== undefined && !(schema['x-optional-body'] && isEmpty(headers))
       if (!isRead)
         for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name]
     })
 
-    // Bytes that are not UTF-8 are refused: decoding them leniently would change them silently.
+    // Reject bytes that are not UTF-8: a lenient decoder would silently replace them.
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
       if (body.length === 0 && request.routeOptions.schema?.['x-optional-body']) return done(null)
       const unsupported = findUnsupported(request)
@@ -57,7 +57,7 @@ function findUnsupported({ headers, method }: FastifyRequest): ApiError | undefi
   const codings = (headers['content-encoding'] ?? '').toLowerCase().split(',')
   if (codings.some((coding) => !['', 'identity'].includes(coding.trim())))
     return new ApiError('unsupported_media_type', {
-      detail: 'Content codings are not supported: send the body without Content-Encoding.',
+      detail: 'Content-Encoding is not supported: send the body uncompressed.',
       headers: { 'accept-encoding': 'identity' },
     })
   const { type, charsets } = readMediaType(headers['content-type'] ?? '')
@@ -70,7 +70,7 @@ function findUnsupported({ headers, method }: FastifyRequest): ApiError | undefi
   })
 }
 
-/** The type in lower case, empty when the header is malformed; and each charset that is named (RFC 9110, section 8.3). */
+/** Parses Content-Type (RFC 9110, section 8.3): the type in lower case, empty if malformed, and its charsets. */
 function readMediaType(header: string): { type: string; charsets: string[] } {
   const [type = ''] = header.split(';', 1)
   const parameters = header.slice(type.length)
@@ -82,5 +82,5 @@ function readMediaType(header: string): { type: string; charsets: string[] } {
   return { type: isWhole ? type.trimEnd().toLowerCase() : '', charsets }
 }
 
-/** What a handler sends to HEAD in place of content: Fastify takes the length of anything else for that of GET. */
+/** An empty body for HEAD: Fastify reports the length of any other body as that of GET. */
 export const unknownContent = (): Readable => Readable.from([])

@@ -1,8 +1,7 @@
 import fp from 'fastify-plugin'
-
 import { Empty, Problem } from './schemas.ts'
 
-/** What holds for every route: a schema for each answer, and no unknown query parameters. */
+/** Requires response schemas of every route, and rejects query parameters that a route does not declare. */
 export default fp(
   async (app) => {
     app.addSchema(Problem)

@@ -2,50 +2,50 @@ import { STATUS_CODES } from 'node:http'
 import type { Problem, Scope } from './schemas.ts'
 
 const problems = {
-  invalid_request: [400, 'The request is not valid'],
+  invalid_request: [400, 'Invalid request'],
   malformed_json: [400, 'The body is not valid JSON'],
-  invalid_cursor: [400, 'The cursor is not valid for this list'],
-  missing_token: [401, 'A bearer token is needed'],
-  invalid_token: [401, 'The token is not valid'],
+  invalid_cursor: [400, 'Invalid cursor for this list'],
+  missing_token: [401, 'A bearer token is required'],
+  invalid_token: [401, 'Invalid token'],
   expired_token: [401, 'The token has expired'],
-  revoked_token: [401, 'The token is revoked, or its session has ended'],
-  invalid_credentials: [401, 'Email or password is wrong'],
-  insufficient_scope: [403, 'The token may not do this'],
-  login_required: [403, 'A login less than ten minutes old is needed'],
-  not_found: [404, 'There is nothing here'],
-  method_not_allowed: [405, 'The method is not allowed here'],
-  not_acceptable: [406, 'The answer would be application/json'],
+  revoked_token: [401, 'The token has been revoked or its session has ended'],
+  invalid_credentials: [401, 'Wrong email or password'],
+  insufficient_scope: [403, 'The token lacks a required scope'],
+  login_required: [403, 'A login within the last ten minutes is required'],
+  not_found: [404, 'Not found'],
+  method_not_allowed: [405, 'Method not allowed'],
+  not_acceptable: [406, 'Only application/json is available'],
   email_taken: [409, 'The email is already registered'],
-  conflict: [409, 'The request conflicts with what is stored'],
-  request_in_progress: [409, 'A request with this Idempotency-Key is still running'],
-  precondition_failed: [412, 'It has been changed meanwhile'],
+  conflict: [409, 'The request conflicts with existing data'],
+  request_in_progress: [409, 'A request with this Idempotency-Key is still in progress'],
+  precondition_failed: [412, 'The resource was modified since you read it'],
   payload_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],
-  idempotency_key_reused: [422, 'The Idempotency-Key belongs to another request'],
+  idempotency_key_reused: [422, 'The Idempotency-Key was used for a different request'],
   rate_limited: [429, 'Too many requests'],
-  internal: [500, 'Something went wrong on our side'],
-  overloaded: [503, 'The service is busy'],
-  unavailable: [503, 'The service is not available'],
+  internal: [500, 'Internal server error'],
+  overloaded: [503, 'The service is overloaded'],
+  unavailable: [503, 'The service is unavailable'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
 export type ProblemCode = keyof typeof problems
 export const problemCodes = Object.keys(problems) as ProblemCode[]
 
 interface ProblemExtras {
-  /** Instead of the status of the code, for faults of HTTP itself. */
+  /** Replaces the status of the code, for errors of HTTP itself. */
   status?: number
   detail?: string
   errors?: Problem['errors']
   headers?: Record<string, string>
 }
 
-/** An error that the client is told of as it is. Everything else is told as `internal`. */
+/** An error that is sent to the client. Any other error becomes `internal`. */
 export class ApiError extends Error {
   declare readonly code: ProblemCode
   declare readonly statusCode: number
   declare readonly extras: ProblemExtras
 
-  /** @param cause what went wrong inside: for the log, never for the client */
+  /** @param cause the internal error, for the log and never for the client */
   constructor(code: ProblemCode, extras: ProblemExtras = {}, cause?: unknown) {
     const [status, title] = problems[code]
     const isOther = extras.status !== undefined && extras.status !== status
@@ -58,25 +58,26 @@ export class ApiError extends Error {
 
 const retry = { headers: { 'retry-after': '1' } }
 export const notFound = (): ApiError => new ApiError('not_found')
-/** The first row, where there must be one for the client to see. @throws {ApiError} not_found (404) */
-export function found<Row>(rows: readonly Row[]): Row {
+/** The first row, or 404. @throws {ApiError} not_found (404) */
+export function firstOrNotFound<Row>(rows: readonly Row[]): Row {
   const [row] = rows
   if (row === undefined) throw notFound()
   return row
 }
 export const overloaded = (): ApiError => new ApiError('overloaded', retry)
 export const unavailable = (cause?: unknown): ApiError => new ApiError('unavailable', retry, cause)
-const unknown = 'Whether this was done is not known: send it again with its Idempotency-Key, or look.'
-/** For a write whose commit was sent and never answered. */
+const UNKNOWN_OUTCOME =
+  'The outcome of this write is unknown: repeat the request with the same Idempotency-Key, or check the resource.'
+/** For a write whose commit was sent but not confirmed. */
 export const unknownOutcome = (cause?: unknown): ApiError =>
-  new ApiError('unavailable', { ...retry, detail: unknown }, cause)
+  new ApiError('unavailable', { ...retry, detail: UNKNOWN_OUTCOME }, cause)
 
-/** The challenge of RFC 6750, section 3. */
+/** The WWW-Authenticate header (RFC 6750, section 3). */
 const challenge = (parameters = '') => ({
   headers: { 'www-authenticate': `Bearer realm="todo"${parameters}` },
 })
 
-/** Without an error code when no token was sent (RFC 6750, section 3.1). */
+/** 401. The challenge has an error code only when a token was sent (RFC 6750, section 3.1). */
 export const unauthorized = (
   code: 'missing_token' | 'invalid_token' | 'expired_token' | 'revoked_token' | 'invalid_credentials',
 ): ApiError => {
@@ -85,29 +86,29 @@ export const unauthorized = (
   return new ApiError(code, challenge(sentNone ? '' : reason))
 }
 
-/** RFC 6750, section 3.1: names the scopes that are needed, where they are known. */
+/** 403 (RFC 6750, section 3.1). @param needed the required scopes, if known */
 export const insufficientScope = (needed: readonly Scope[] = []): ApiError => {
   const named = needed.length > 0 ? `, scope="${needed.join(' ')}"` : ''
   return new ApiError('insufficient_scope', challenge(`, error="insufficient_scope"${named}`))
 }
 
-/** The challenge of RFC 9470, section 3, with this API's status. */
+/** 403 with the challenge of RFC 9470, section 3, which uses 401. */
 export const loginRequired = (): ApiError =>
   new ApiError('login_required', challenge(', error="insufficient_user_authentication", max_age="600"'))
 
-/** A body that its schema allows and that is wrong all the same; the one member of it is named. */
+/** 400 for a body member that the schema accepts. @param pointer the JSON Pointer of the member */
 export const invalidMember = (pointer: string, code: string, message: string): ApiError =>
   new ApiError('invalid_request', {
-    detail: 'The body is not valid: see errors.',
+    detail: 'The body is invalid: see errors.',
     errors: [{ pointer, code, message }],
   })
 
-/** The same for a path or query parameter, or a header. */
+/** 400 for a path parameter, a query parameter or a header. */
 export const invalidParameter = (parameter: string, code: string, message: string): ApiError =>
   new ApiError('invalid_request', {
-    detail: 'The request is not valid: see errors.',
+    detail: 'The request is invalid: see errors.',
     errors: [{ parameter, code, message }],
   })
 
-/** Another write holds the Idempotency-Key: 409, to be tried again soon. */
+/** 409: another request with the same Idempotency-Key has not finished. */
 export const requestInProgress = (): ApiError => new ApiError('request_in_progress', retry)

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
 import { isPage } from './negotiation.ts'
 
-/** What a browser's script may read beyond the headers that it always may. */
+/** Headers that CORS exposes to scripts, besides those that are always exposed. */
 const exposed = [
   'ETag',
   'Idempotent-Replayed',
@@ -26,14 +26,14 @@ const allowed = [
 ]
 const DAY = 86_400
 
-/** Headers of every answer: the request's id, security, no caching of what is personal, CORS. */
+/** Headers of every response: request id, security, no caching of personal data, CORS. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.addHook('onRequest', async (request, reply) => {
       reply.header('x-request-id', request.id)
     })
     await app.register(helmet, {
-      // Answers are data: a browser that opens one shall run nothing. The explorer has a policy of its own.
+      // Responses are data: a browser that opens one must not run anything. The explorer has its own policy.
       contentSecurityPolicy: {
         useDefaults: false,
         directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
@@ -48,7 +48,7 @@ export default fp<{ config: Config }>(
         exposedHeaders: exposed,
         maxAge: DAY,
         strictPreflight: false,
-        // Answered in http/routing.ts, once it has been counted.
+        // http/routing.ts responds, after the rate limits.
         preflightContinue: true,
       })
     app.addHook('onRequest', async (request, reply) => {

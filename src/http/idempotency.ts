@@ -3,15 +3,16 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
-import { type Fragment, fragment, mine, type Tx } from '../database/transaction.ts'
+import { type Fragment, fragment, shardKey, type Tx } from '../database/transaction.ts'
 import { ApiError, requestInProgress } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * {@link FastifyRequest.withUser} for a write; with an Idempotency-Key it happens once, and its rows are kept
-     * in the same transaction. No rows are no success, and are not kept.
-     * @param run sends one statement, which then keeps its own rows: one round trip; or `many`: two
+     * {@link FastifyRequest.withUser} for a write. With an Idempotency-Key the write happens once: its rows are recorded
+     * under the key in the same transaction, and a retry returns them. A write without rows counts as failed and is not
+     * recorded.
+     * @param statements `one` when `run` sends a single statement: one round trip; `many`: two
      * @throws {ApiError} request_in_progress (409), idempotency_key_reused (422)
      */
     withUserOnce<Row extends object>(
@@ -22,40 +23,39 @@ declare module 'fastify' {
   }
 }
 
-/** Exactly-once writes by the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). */
+/** Exactly-once writes with the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header). */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    // On a shard two inserts cannot be one statement.
-    const runSingle = config.DATABASE_SHARDED ? runMany : runOne
-
     app.decorateRequest('withUserOnce', async function (reply, run, statements = 'one') {
       const key = this.headers['idempotency-key']
       if (typeof key !== 'string') return this.withUser(run)
       const fingerprint = fingerprintOf(this)
-      const runAndKeep = statements === 'one' ? runSingle : runMany
-      let refusal: unknown
-      const rows = await this.withUser((tx) => runAndKeep(tx, key, fingerprint, run)).catch((error) => {
-        if (!isRefusal(error)) throw error
-        refusal = error
+      // Citus runs no statement with two inserts.
+      const runAndRecord = statements === 'one' && !config.DATABASE_SHARDED ? runOne : runMany
+      let rejection: unknown
+      const rows = await this.withUser((tx) => runAndRecord(tx, key, fingerprint, run)).catch((error) => {
+        if (!isRejectedWrite(error)) throw error
+        rejection = error
         return []
       })
       if (rows.length > 0) return rows
 
-      // Nothing was done now. It may have been before.
-      const [kept] = await this.withUser((tx) => findKept(tx, key))
-      if (kept) {
-        if (!fingerprint.equals(kept.fingerprint)) throw new ApiError('idempotency_key_reused')
+      // This attempt wrote nothing; an earlier one may have.
+      const [recorded] = await this.withUser((tx) => findRecord(tx, key))
+      if (recorded) {
+        if (!fingerprint.equals(recorded.fingerprint)) throw new ApiError('idempotency_key_reused')
         reply.header('idempotent-replayed', 'true')
-        return JSON.parse(kept.result, revive)
+        return JSON.parse(recorded.result, reviveTimestamp)
       }
-      if (isTaken(refusal)) throw requestInProgress()
-      if (refusal) throw refusal
+      if (isKeyTaken(rejection)) throw requestInProgress()
+      if (rejection) throw rejection
       return rows
     })
   },
-  { name: 'idempotency', dependencies: ['database', 'auth'] },
+  { name: 'idempotency', dependencies: ['database', 'authenticate'] },
 )
 
+/** A hash that tells a retry from another request with the same key. */
 function fingerprintOf({ method, url, headers, body }: FastifyRequest): Buffer {
   const request = JSON.stringify([
     method,
@@ -69,16 +69,20 @@ function fingerprintOf({ method, url, headers, body }: FastifyRequest): Buffer {
 
 type Run<Row> = (tx: Tx) => Promise<readonly Row[]>
 
+/** Writes and records in one statement. */
 function runOne<Row>(tx: Tx, key: string, fingerprint: Buffer, run: Run<Row>): Promise<readonly Row[]> {
-  const keeping = (strings: TemplateStringsArray, ...values: Parameters<Tx>[1][]) => tx`
-    with written as (${fragment(strings, ...values)}), keeping as (
-      ${keep(fragment`
-        select ${key}::text, ${fingerprint}::bytea, jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
-    )
-    select * from written`
-  return run(keeping as Tx)
+  tx.wrapNext(
+    (write) => fragment`
+      with written as (${write}), recorded as (
+        ${recordResult(fragment`
+          select ${key}::text, ${fingerprint}::bytea, jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
+      )
+      select * from written`,
+  )
+  return run(tx)
 }
 
+/** Writes, and records with the commit. */
 async function runMany<Row>(
   tx: Tx,
   key: string,
@@ -86,17 +90,19 @@ async function runMany<Row>(
   run: Run<Row>,
 ): Promise<readonly Row[]> {
   const rows = await run(tx)
-  // Not waited for: the commit follows it, and both are told as done, or neither.
-  if (rows.length > 0) tx`${keep(fragment`values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)`)}`
+  // Not awaited: the commit follows it, and fails if this does.
+  if (rows.length > 0)
+    tx`${recordResult(fragment`values (${key}, ${fingerprint}, ${JSON.stringify(rows)}::jsonb)`)}`
   return rows
 }
 
 /**
- * Waits for another transaction that is keeping something under the same key. When that has been committed, the
- * empty fingerprint fails, by its constraint, all that this one did; unless what was kept has expired. That is told
- * from the new one's expiry, 24 hours from now: here Citus takes immutable functions only, and now() is not.
+ * Records a result under a key. The insert waits for another transaction that is recording under the same key. When the
+ * key is taken, it sets an empty fingerprint to violate idempotency_keys_fingerprint_sha256 on purpose, which rolls
+ * back the write, too: no lock, no prior lookup and no extra round trip. A record is replaced when it has expired, which
+ * the new expiry, 24 hours from now, shows; Citus does not allow now() here.
  */
-const keep = (row: Fragment) => fragment`
+const recordResult = (row: Fragment) => fragment`
   insert into idempotency_keys as kept (key, fingerprint, result)
   ${row}
   on conflict on constraint idempotency_keys_pkey do update set
@@ -104,20 +110,20 @@ const keep = (row: Fragment) => fragment`
     result = excluded.result,
     expires_at = excluded.expires_at`
 
-const findKept = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: string }>`
-  select fingerprint, result::text from idempotency_keys where ${mine} and key = ${key} and expires_at >= now()`
+const findRecord = (tx: Tx, key: string) => tx<{ fingerprint: Buffer; result: string }>`
+  select fingerprint, result::text from idempotency_keys where ${shardKey} and key = ${key} and expires_at >= now()`
 
-/** A time, whose zone to_jsonb() writes as +00:00 and this API as Z. */
-const revive = (name: string, value: unknown) =>
+/** to_jsonb() writes +00:00 where the API writes Z. */
+const reviveTimestamp = (name: string, value: unknown) =>
   name.endsWith('_at') && typeof value === 'string' ? value.replace('+00:00', 'Z') : value
 
-/** Whether the database refused the write, or there is nothing to write to; not that nobody may ask, or can. */
-const isRefusal = (error: unknown) =>
+/** Whether the write itself failed, and not the authentication or the connection. */
+const isRejectedWrite = (error: unknown) =>
   error instanceof DatabaseError || (error instanceof ApiError && error.code === 'not_found')
 
 const LOCK_NOT_AVAILABLE = '55P03'
-/** Whether another write was keeping the same key: it was there first, or is still under way after LOCK_TIMEOUT_MS. */
-const isTaken = (error: unknown) =>
+/** Whether another write has recorded under the same key, or was still doing so after LOCK_TIMEOUT_MS. */
+const isKeyTaken = (error: unknown) =>
   error instanceof DatabaseError &&
   (error.constraint === 'idempotency_keys_fingerprint_sha256' ||
     (error.code === LOCK_NOT_AVAILABLE && /\bidempotency_keys/.test(`${error.where}`)))

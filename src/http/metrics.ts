@@ -4,11 +4,11 @@ import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
 
-/** Seconds. */
+/** Upper bounds, in seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** Figures for Prometheus at /metrics on a port of its own, when ADMIN_PORT is set; README.md says what they mean. */
+/** Serves Prometheus metrics at /metrics on a separate port, when ADMIN_PORT is set. README.md describes them. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     if (config.ADMIN_PORT === 0) return
@@ -19,14 +19,14 @@ export default fp<{ config: Config }>(
 
     const duration = new Histogram({
       name: 'http_request_duration_seconds',
-      help: 'Time until the answer was sent.',
+      help: 'Time until the response was sent.',
       labelNames: ['method', 'route', 'status'],
       buckets: BUCKETS,
       registers,
     })
     const problems = new Counter({
       name: 'http_problems_total',
-      help: 'Problem documents by their code.',
+      help: 'Problem documents by code.',
       labelNames: ['code'],
       registers,
     })
@@ -38,7 +38,7 @@ export default fp<{ config: Config }>(
 
     const denied = new Counter({
       name: 'database_denied_writes_total',
-      help: 'Statements that row-level security or a missing privilege refused.',
+      help: 'Statements rejected by row-level security or a missing privilege.',
       registers,
     })
     app.addHook('onError', async (_request, _reply, error) => {
@@ -47,7 +47,7 @@ export default fp<{ config: Config }>(
 
     new Gauge({
       name: 'database_pool_connections',
-      help: 'Connections that are in use or idle, and requests that wait for one.',
+      help: 'Connections in use and idle, and requests waiting for one.',
       labelNames: ['state'],
       registers,
       collect() {
@@ -56,7 +56,7 @@ export default fp<{ config: Config }>(
     })
     new Gauge({
       name: 'password_queue_length',
-      help: 'Passwords that wait for a worker.',
+      help: 'Passwords waiting for a worker.',
       registers,
       collect() {
         this.set(app.passwords.waiting())
@@ -65,7 +65,7 @@ export default fp<{ config: Config }>(
 
     new Gauge({
       name: 'http_requests_in_flight',
-      help: 'Requests that are being worked on.',
+      help: 'Requests being processed.',
       registers,
       collect() {
         this.set(app.running.size)
@@ -73,7 +73,7 @@ export default fp<{ config: Config }>(
     })
     new Gauge({
       name: 'http_connections',
-      help: 'Open connections of clients.',
+      help: 'Open client connections.',
       registers,
       async collect() {
         this.set(await promisify(app.server.getConnections).call(app.server))
@@ -86,8 +86,8 @@ export default fp<{ config: Config }>(
     })
     app.addHook('onReady', async () => {
       await new Promise<void>((resolve, reject) => {
-        const refuse = ({ message }: Error) => reject(new Error(`ADMIN_PORT cannot be used: ${message}.`))
-        server.once('error', refuse).listen(config.ADMIN_PORT, config.ADMIN_HOST, resolve)
+        const fail = ({ message }: Error) => reject(new Error(`ADMIN_PORT cannot be used: ${message}.`))
+        server.once('error', fail).listen(config.ADMIN_PORT, config.ADMIN_HOST, resolve)
       })
     })
     app.addHook('onClose', async () => {

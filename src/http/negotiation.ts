@@ -5,18 +5,18 @@ import { ApiError, invalidParameter } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route has something for a browser, too. */
+    /** Whether the route also serves browsers. */
     html?: true
   }
 }
 
-/** Characters. The time to parse the header grows with the square of its length. */
+/** Characters. Parsing the header takes quadratic time. */
 const MAX_ACCEPT = 1000
 const PAGES = /^\/(docs|\.well-known)(\/|$)/
-/** Whether a request is for the explorer, or for what has a well-known place: public, and not JSON. */
+/** Whether a request is for the explorer or a well-known URI: public, and not JSON. */
 export const isPage = (request: FastifyRequest): boolean => PAGES.test(`${request.routeOptions.url}`)
 
-/** 406 for a client that does not accept JSON (RFC 9110, section 12.5.1). Errors are problem documents all the same. */
+/** 406 for a client that does not accept JSON (RFC 9110, section 12.5.1). Errors are problem documents regardless. */
 export default fp(
   async (app) => {
     await app.register(accepts)
@@ -30,10 +30,10 @@ export default fp(
   { name: 'negotiation' },
 )
 
-/** Covers JSON: it is only there when it is excluded, by q=0. */
+/** A media range that includes JSON. When JSON is not acceptable all the same, its quality is 0. */
 const COVERS_JSON = /(application\/(json|\*)|\*\/\*)\s*(;|,|$)/i
 
-/** A client that names problem documents alone is taken to accept JSON, too. */
+/** A client that accepts only problem documents gets JSON, unless it excludes it. */
 function acceptsJson(request: FastifyRequest): boolean {
   const accept = request.accepts()
   if (accept.type('application/json')) return true

@@ -6,28 +6,28 @@ import { overloaded } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Requests that are being worked on. */
+    /** Requests being processed. */
     running: ReadonlySet<FastifyRequest>
   }
 }
 
 /**
- * While the event loop lags, works on no more requests at a time than keep the database busy, and refuses the others
- * at once. Refusing all would never end when the refusals are what it lags from. What waits for the database or for
- * a password's hash is bounded where it waits.
+ * While the event loop lags, processes only as many requests at a time as keep the database busy, and rejects the others
+ * with 503. Rejecting everything could keep the loop overloaded for ever. The queues for the database and for password
+ * hashes have limits of their own.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const running = new Set<FastifyRequest>()
-    // One for each connection to the database, and one that waits for it.
-    const few = 2 * config.DATABASE_POOL_SIZE
+    // One request per database connection, and one waiting for it.
+    const maxConcurrent = 2 * config.DATABASE_POOL_SIZE
     app.decorate('running', running)
     await app.register(underPressure, {
       maxEventLoopDelay: config.EVENT_LOOP_DELAY_LIMIT_MS,
       sampleInterval: 500,
       pressureHandler: async (request) => {
-        // Busy is not dead: who asks that must not restart it.
-        if (request.url !== '/health' && running.size >= few) throw overloaded()
+        // Liveness never fails because of load.
+        if (request.url !== '/health' && running.size >= maxConcurrent) throw overloaded()
         running.add(request)
       },
     })

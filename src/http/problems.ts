@@ -1,9 +1,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DatabaseError } from 'pg'
-import { innermost } from '../database/connection-errors.ts'
+import { describeCause } from '../database/connection-errors.ts'
 import { fromDatabase, isSchemaGap } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
-import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
+import { INVALID_TARGET, SERVER_TARGET } from './routing.ts'
 import type { Problem } from './schemas.ts'
 
 const frameworkErrors: Record<string, ProblemCode> = {
@@ -13,7 +13,7 @@ const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
 }
 
-/** What the client is told of an error. Never anything of Postgres or of the stack. */
+/** Converts any error to one for the client, without internals. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal', {}, error)
@@ -23,7 +23,7 @@ export function toApiError(error: unknown): ApiError {
   return Number(statusCode) < 500 ? new ApiError('invalid_request') : new ApiError('internal', {}, error)
 }
 
-/** The problem document of RFC 9457. */
+/** Creates a problem document (RFC 9457). */
 export function toProblem(error: ApiError, request: { url: string; id: string }): Problem {
   return {
     type: 'about:blank',
@@ -45,10 +45,10 @@ function sendProblem(
 ): FastifyReply {
   const known = toApiError(error)
   request.problem = known.code
-  request.cause = known.statusCode >= 500 && known.cause ? innermost(known.cause) : undefined
+  request.cause = known.statusCode >= 500 && known.cause ? describeCause(known.cause) : undefined
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
   if (isSchemaGap(error))
-    request.log.error({ err: error }, 'PostgreSQL refused a value that the schema accepts')
+    request.log.error({ err: error }, 'PostgreSQL rejected a value that the request schema accepts')
   return reply
     .code(known.statusCode)
     .headers(known.extras.headers ?? {})
@@ -57,13 +57,13 @@ function sendProblem(
     .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id })))
 }
 
-/** The target as it was sent where no path could be read from it; empty when nothing could be read. */
+/** The path with BASE_PATH; the original target if it has no path, and empty if it could not be parsed. */
 function toInstance({ url, originalUrl }: FastifyRequest, basePath: string): string {
   if (url !== INVALID_TARGET && url !== SERVER_TARGET) return basePath + url
   return originalUrl === INVALID_TARGET ? '' : originalUrl
 }
 
-/** Answers every error, and a file that does not exist, with a problem document; for other paths see http/routing.ts. */
+/** Sends problem documents for all errors and for missing files; http/routing.ts handles other unknown paths. */
 export function handleErrors(app: FastifyInstance, basePath = ''): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, basePath))
   app.setNotFoundHandler((request, reply) => sendProblem(notFound(), request, reply, basePath))

@@ -9,33 +9,32 @@ import { ApiError } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The rate limit of the route: `api` unless it says otherwise, or `none`. */
+    /** The rate limit of the route; `api` by default. */
     limit?: 'api' | 'register' | 'login' | 'none'
   }
 }
 
 const WINDOW_SECONDS = 60
-/** What an uncounted request has used. */
+/** Result when the limit is off. */
 const none = { isAllowed: true } as const
-/** Clients whose counts are kept in memory, for each limit. */
-const CLIENTS = 20_000
-const REDIS_PATIENCE_MS = 250
+/** Clients counted in memory, per limit. */
+const MAX_CLIENTS = 20_000
+const REDIS_TIMEOUT_MS = 250
 const REDIS_RETRY_MS = 500
 
 /**
- * Rate limits, counted before authentication, so that floods of bad tokens count too. They are told
- * of in the structured fields of draft-ietf-httpapi-ratelimit-headers; the plugin's own headers are
- * an older form of them.
+ * Rate limits, counted before authentication so that bad tokens count too. The headers follow
+ * draft-ietf-httpapi-ratelimit-headers; the plugin's own headers follow an older draft.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const redis = config.REDIS_URL && (await connectRedis(config.REDIS_URL, app))
-    // A lost Redis lets requests pass.
-    const store = redis ? { redis, nameSpace: 'todo-api:', skipOnError: true } : { cache: CLIENTS }
+    // Without Redis, requests are not limited.
+    const store = redis ? { redis, nameSpace: 'todo-api:', skipOnError: true } : { cache: MAX_CLIENTS }
     await app.register(rateLimit, { global: false, ...store })
 
     function limiter(name: string, quota: number, key: (request: FastifyRequest) => string) {
-      // In Redis all limits share one space of keys, where an email is nobody's business.
+      // In Redis all limits share one key space; hash the key because it contains the email.
       const keyGenerator = (request: FastifyRequest) =>
         redis ? `${name}:${createHash('sha256').update(key(request)).digest('base64url')}` : key(request)
       const count = app.createRateLimit({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })
@@ -55,7 +54,7 @@ export default fp<{ config: Config }>(
       login: limiter('login', config.RATE_LIMIT_LOGIN, clientKey),
       none: async () => {},
     }
-    // Whoever is logged in and gives a password again is told by the token.
+    // PATCH /me has no email of the current account: there the token names the user.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
       const { email } = request.body as { email: string }
       return `${clientKey(request)} ${request.credential?.user_id ?? foldEmail(email)}`
@@ -68,27 +67,27 @@ export default fp<{ config: Config }>(
       if (request.routeOptions.config.limit === 'login') await perAccount(request, reply)
     })
   },
-  { name: 'limits' },
+  { name: 'rate-limits' },
 )
 
-/** Counts that replicas share. What it does not answer soon is not waited for. */
+/** Connects to Redis, where replicas share their counts, with a short timeout for each command. */
 async function connectRedis(url: string, app: FastifyInstance) {
   const { Redis } = await import('ioredis')
   const redis = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: REDIS_PATIENCE_MS,
-    commandTimeout: REDIS_PATIENCE_MS,
+    connectTimeout: REDIS_TIMEOUT_MS,
+    commandTimeout: REDIS_TIMEOUT_MS,
     retryStrategy: () => REDIS_RETRY_MS,
   })
   let lost = false
   const onLost = () => {
-    if (!lost) app.log.error('Redis is lost: requests are not limited')
+    if (!lost) app.log.error('Redis connection lost: requests are not rate limited')
     lost = true
   }
   redis.on('error', onLost).on('close', onLost)
   redis.on('ready', () => {
-    if (lost) app.log.info('Redis is back: requests are limited')
+    if (lost) app.log.info('Redis connection restored: requests are rate limited')
     lost = false
   })
   app.addHook('onClose', async () => {
@@ -98,7 +97,7 @@ async function connectRedis(url: string, app: FastifyInstance) {
   return redis
 }
 
-/** A second limit on the same answer is a further member of the list. */
+/** Adds a value to a list header: a response can report two limits. */
 function add(reply: FastifyReply, name: string, value: string): void {
   const before = reply.getHeader(name)
   reply.header(name, before ? `${before}, ${value}` : value)

@@ -4,18 +4,18 @@ import type { ProblemCode } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the request has cost: milliseconds, and statements of the handler. */
+    /** The cost of the request: milliseconds in authentication and database, and the handler's statements. */
     cost: { auth: number; db: number; statements: number }
-    /** The code of the problem document that it was answered with. */
+    /** The code of the problem document, if the response is one. */
     problem: ProblemCode | undefined
-    /** What caused a 5xx, in a few words for the log. */
+    /** The cause of a 5xx, for the log. */
     cause: string | undefined
   }
 }
 
 const toMs = (milliseconds: number) => Math.round(milliseconds * 10) / 10
 
-/** One line in the log for each request, with no token, password or body; and Server-Timing while debugging. */
+/** Writes one log line per request, without tokens, passwords or bodies; adds Server-Timing when debugging. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.decorateRequest('cost')
@@ -24,7 +24,7 @@ export default fp<{ config: Config }>(
     app.addHook('onRequest', async (request) => {
       request.cost = { auth: 0, db: 0, statements: 0 }
     })
-    // The header of the specification Server-Timing (W3C). It tells about the inside, so only then.
+    // Server-Timing (W3C) exposes internals, so only when debugging.
     if (config.LOG_LEVEL === 'debug')
       app.addHook('onSend', async ({ cost }, reply) => {
         const times = { auth: cost.auth, db: cost.db, total: reply.elapsedTime }
@@ -45,10 +45,10 @@ export default fp<{ config: Config }>(
           db_ms: toMs(cost.db),
           ms: toMs(reply.elapsedTime),
         }
-        // One line, and no stack: while the database is away there may be thousands a second.
+        // Without a stack: while the database is down there can be thousands of lines per second.
         log[reply.statusCode >= 500 ? 'error' : 'info'](line, 'request')
       },
     )
   },
-  { name: 'observability' },
+  { name: 'request-log' },
 )

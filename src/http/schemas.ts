@@ -1,26 +1,26 @@
 import { type SchemaOptions, type Static, type TSchema, Type } from '@sinclair/typebox'
 
-/** Text that PostgreSQL can store: no NUL, no unpaired surrogate (patterns run in Unicode mode). */
+/** Text that PostgreSQL can store: no NUL and no unpaired surrogate. Patterns use Unicode mode. */
 export const TEXT = '^[^\\u0000\\uD800-\\uDFFF]*$'
 export const NOT_BLANK = '^(?=[^]*\\S)[^\\u0000\\uD800-\\uDFFF]*$'
-/** What a header can carry unchanged. */
+/** Text that a header can contain unchanged. */
 export const PRINTABLE = '^[\\x20-\\x7e]+$'
 
-/** What a credential may be allowed. */
+/** The permissions of a credential. */
 export const scopes = ['todos:read', 'todos:write', 'account'] as const
 export type Scope = (typeof scopes)[number]
 
-/** Where a request comes from, as sessions and events keep it. */
+/** The origin of a request, as stored with sessions and events. */
 export interface Client {
-  /** Null when it is not known: see http/client-address.ts. */
+  /** Null when unknown: see http/client-address.ts. */
   ip: string | null
   user_agent: string | null
 }
 
-/** A reference to a schema that is registered once under its `$id`; in the document a named component. */
+/** A reference to a schema that is registered under its `$id`: a named component in the OpenAPI document. */
 export const Ref = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string))
 
-/** `["string", "null"]` rather than a union: the serializer needs no validation to tell the two apart. */
+/** Allows null by `type: ["string", "null"]`: for a union the serializer would have to validate. */
 export const Nullable = <T extends TSchema>(schema: T, options: SchemaOptions = {}) =>
   Type.Unsafe<Static<T> | null>({ ...schema, ...options, type: [schema.type, 'null'] })
 
@@ -28,43 +28,43 @@ export const Id = Type.String({
   pattern: '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$',
   format: 'uuid',
   maxLength: 36,
-  description: 'A UUID (version 7: later ones sort after earlier ones).',
+  description: 'A UUID version 7; newer ids sort after older ones.',
   examples: ['0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'],
 })
 
 const timestamp = { format: 'date-time', maxLength: 40, examples: ['2026-11-23T09:30:00Z'] }
-/** What the API answers: RFC 3339, UTC. */
+/** A timestamp in a response. */
 export const Timestamp = Type.String({ ...timestamp, description: 'RFC 3339, in UTC.' })
-/** What a client may send: up to microseconds, offsets that PostgreSQL takes, and the years 1900 to 2999 in UTC. */
+/** A timestamp in a request: at most microseconds, offsets that PostgreSQL accepts, years 1900 to 2999 in UTC. */
 export const NewTimestamp = Type.String({
   ...timestamp,
   pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-](0\\d|1[0-5]):[0-5]\\d)$',
-  description: 'RFC 3339 with an offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.',
+  description: 'RFC 3339 with a UTC offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.',
 })
 
 export const Problem = Type.Object(
   {
     type: Type.String({
       maxLength: 200,
-      description: 'A URI of the kind of problem.',
+      description: 'A URI reference that identifies the type of problem.',
       examples: ['about:blank'],
     }),
-    title: Type.String({ maxLength: 200, examples: ['There is nothing here'] }),
+    title: Type.String({ maxLength: 200, examples: ['Not found'] }),
     status: Type.Integer({ minimum: 400, maximum: 599, examples: [404] }),
     code: Type.String({
       maxLength: 50,
-      description: 'Stable: decide on this, not on the texts.',
+      description: 'A stable code for programs; the texts can change.',
       examples: ['not_found'],
     }),
-    detail: Type.String({ maxLength: 500, examples: ['There is nothing here.'] }),
+    detail: Type.String({ maxLength: 500, examples: ['Not found.'] }),
     instance: Type.String({
       maxLength: 2000,
-      description: 'The path that was asked for.',
+      description: 'The path of the request.',
       examples: ['/todos/1'],
     }),
     request_id: Type.String({
       maxLength: 100,
-      description: 'Names this request in the log.',
+      description: 'The id of the request, also in the log and the `X-Request-Id` header.',
       examples: ['01a20986-6f0e-73f5-a3ae-22a9c8f15d26'],
     }),
     errors: Type.Optional(
@@ -83,7 +83,7 @@ export const Problem = Type.Object(
           code: Type.String({ maxLength: 50, examples: ['too_long'] }),
           message: Type.String({ maxLength: 500, examples: ['must have 1 to 200 characters'] }),
         }),
-        { maxItems: 20, description: 'With 400: each member that is wrong.' },
+        { maxItems: 20, description: 'The invalid members or parameters, with a 400.' },
       ),
     ),
   },
@@ -91,13 +91,13 @@ export const Problem = Type.Object(
 )
 export type Problem = Static<typeof Problem>
 
-/** The parts of a list answer that say where in the whole it stands. */
+/** The position of a page in its list. */
 export const Page = {
   limit: Type.Integer({ minimum: 1, maximum: 100, examples: [20] }),
   offset: Type.Integer({ minimum: 0, maximum: 2147483647, examples: [0] }),
-  has_more: Type.Boolean({ description: 'Whether there are more after these.', examples: [false] }),
+  has_more: Type.Boolean({ description: 'Whether more items follow.', examples: [false] }),
 }
-/** A parameter that may be left out: its default takes its place before a handler sees it. */
+/** An optional parameter with a default, which handlers always receive. */
 export const Defaulted = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Optional(schema))
 
 export const PageQuery = Type.Object(
@@ -109,32 +109,32 @@ export const PageQuery = Type.Object(
 )
 export type PageQuery = Static<typeof PageQuery>
 
-/** The answer for a page of rows, of which one more than the limit was asked for. */
+/** Creates a page response. @param rows one more than the limit if there are more */
 export function toPage<Row>(rows: readonly Row[], { limit, offset }: PageQuery) {
   return { data: rows.slice(0, limit), limit, offset, has_more: rows.length > limit }
 }
 
-/** Headers that routes take and answer. */
+/** Request and response headers of routes. */
 export const Headers = {
   etag: Type.String({
     maxLength: 20,
-    description: 'The version, as a strong entity tag (RFC 9110, section 8.8.3).',
+    description: 'The version as a strong entity tag (RFC 9110, section 8.8.3).',
     examples: ['"1"'],
   }),
   location: Type.String({
     maxLength: 100,
-    description: 'The path of what was made.',
+    description: 'The path of the resource.',
     examples: ['/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'],
   }),
   link: Type.String({
-    // Three times the longest filters, percent-encoded, and two cursors; see test/todos/limits.test.ts.
+    // Fits the longest percent-encoded filters three times, and two cursors: see test/todos/limits.test.ts.
     maxLength: 12_000,
-    description: 'First, previous and next page (RFC 8288).',
+    description: 'Links to the first, previous and next page (RFC 8288).',
     examples: ['</todos?limit=20>; rel="first"'],
   }),
   replayed: Type.String({
     maxLength: 4,
-    description: '`true` on the answer to a retry.',
+    description: '`true` when this is the recorded response of an earlier request.',
     examples: ['true'],
   }),
   ifMatch: Type.Optional(
@@ -156,41 +156,43 @@ export const Headers = {
       minLength: 1,
       maxLength: 255,
       pattern: PRINTABLE,
-      description: 'Makes a retry safe: the same key with the same request is done once, for 24 hours.',
+      description:
+        'Makes retries safe: for 24 hours, the same request with the same key is executed only once.',
       examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
     }),
   ),
 }
 
-const meanings = {
-  400: 'The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`.',
-  401: 'No credential, or none that is alive.',
-  403: 'The token lacks the scope: `insufficient_scope`.',
-  404: 'There is nothing here that you may see: `not_found`.',
-  406: 'Nothing that the client accepts: `not_acceptable`.',
-  409: 'It conflicts with what is there.',
-  412: 'It has been changed meanwhile: `precondition_failed`.',
+const descriptions = {
+  400: 'Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`.',
+  401: 'Missing, invalid, expired or revoked token, or wrong email or password.',
+  403: 'The token lacks a required scope: `insufficient_scope`.',
+  404: 'No such resource for this user: `not_found`.',
+  406: 'The client does not accept JSON: `not_acceptable`.',
+  409: 'Conflict with existing data or with a request in progress.',
+  412: 'The resource was modified since you read it: `precondition_failed`.',
   413: 'The body is too large: `payload_too_large`.',
   415: 'The body is not JSON: `unsupported_media_type`.',
-  422: 'The key was used for another request: `idempotency_key_reused`.',
-  429: 'Too many requests: `rate_limited`; `Retry-After` says when to come back.',
-  500: 'Our fault: `internal`.',
-  503: 'Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back.',
+  422: 'The Idempotency-Key was used for a different request: `idempotency_key_reused`.',
+  429: 'Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`.',
+  500: 'Internal server error: `internal`.',
+  503: 'Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`.',
 }
 
-/** Response schemas of the problems that a route can answer; 406, 429, 500 and 503 belong to every route. */
-export function problems(...statuses: (keyof typeof meanings)[]) {
+/** Response schemas for the problems of a route; every route has 406, 429, 500 and 503. */
+export function problems(...statuses: (keyof typeof descriptions)[]) {
   return Object.fromEntries(
     [...statuses, 406 as const, 429 as const, 500 as const, 503 as const].map((status) => [
       status,
       {
-        description: meanings[status],
+        description: descriptions[status],
         content: { 'application/problem+json': { schema: Ref(Problem) } },
       },
     ]),
   )
 }
-/** What every route with a body can answer, and what every route with a bearer token can. */
+/** The problems of every route with a body. */
 export const BODY = [400, 413, 415] as const
+/** The problems of every route that requires a token. */
 export const TOKEN = [401, 403] as const
 export const Empty = Type.Object({}, { additionalProperties: false })

@@ -1,11 +1,11 @@
-// The one place that says which texts are the same. Titles, notes and names are kept exactly as sent.
+// Defines which texts count as equal. Titles, notes and names are stored exactly as sent.
 
-/** RFC 8265, section 4.2.2 (OpaqueString): spaces of any kind become U+0020, then NFC; nothing is trimmed. */
+/** Normalises a password (RFC 8265, section 4.2.2, OpaqueString): every space becomes U+0020, then NFC; not trimmed. */
 export const toOpaqueString = (text: string): string => text.replace(/\p{Zs}/gu, ' ').normalize('NFC')
 
 /**
- * Removes differences of case and of canonically equivalent spelling (Unicode, D145). Upper case comes first, because
- * it maps ß to SS; the final sigma, which lower case depends on its neighbours for, becomes an ordinary one.
+ * Removes differences of case and of canonically equivalent spelling (Unicode, D145). Upper case comes first, because it
+ * maps ß to SS. A final sigma becomes an ordinary one, because its lower case depends on its neighbours.
  */
 export const foldCase = (text: string): string =>
   text.normalize('NFD').toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
@@ -14,7 +14,7 @@ interface Place {
   parentData: Record<string | number, unknown>
   parentDataProperty: string | number
 }
-/** Replaces a value by another before the rest of its schema is checked. */
+/** Creates a keyword that replaces a value before the rest of its schema is checked. */
 const replacing =
   <T>(change: (value: T) => T) =>
   (_: unknown, value: T, _schema?: unknown, place?: Place) => {
@@ -22,10 +22,10 @@ const replacing =
     parentData[parentDataProperty] = change(value)
     return true
   }
-/** A longer text is too long in NFC too, and normalising it can take quadratic time. */
+/** A longer text is too long in NFC, too, and normalising it can take quadratic time. */
 const MAX_NORMALISED = 300
 
-/** Schema keywords for names by which things are found again: spellings that look the same become one. */
+/** Schema keywords for texts that are searched for exactly, such as tags: texts that look the same become equal. */
 export const textKeywords = [
   {
     keyword: 'x-normalize',
@@ -38,7 +38,7 @@ export const textKeywords = [
     validate: replacing((text: string) => (text.length > MAX_NORMALISED ? text : text.normalize('NFC'))),
   },
   {
-    // After `items`, so that what is compared is normalised. The first of several stays.
+    // Runs after `items`, so that normalised items are compared. Keeps the first of equal items.
     keyword: 'x-distinct',
     type: 'array' as const,
     schemaType: 'boolean' as const,

@@ -3,25 +3,25 @@ import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifyServerOptions } from 'fastify'
 import { ApiError } from './errors.ts'
-import { type Fault, findFaults } from './faults.ts'
-import { formats, type Schema } from './forms.ts'
 import { textKeywords } from './text.ts'
+import { type Fault, findFaults } from './validation-faults.ts'
+import { formats, type Schema } from './validation-formats.ts'
 
 type Part = 'body' | 'querystring' | 'params' | 'headers'
 type Values = Record<string, unknown>
 type Controller = NonNullable<FastifyServerOptions['schemaController']>
 
 /**
- * How schemas become functions, for one app. Validators are compiled when the app starts, by one Ajv: a schema that is
- * broken stops the start. Ajv stops at the first fault, so that an array's length is checked before its items; only
- * for a value that it rejects are the faults looked for, within bounds.
+ * Compiles the schemas of one app. Ajv compiles the validators at startup, so an invalid schema prevents the start. It
+ * stops at the first fault, so that an array's length is checked before its items; {@link findFaults} then explains a
+ * rejected value within bounds.
  */
 export function createSchemaController(): Controller {
   const ajv = new Ajv({
     useDefaults: true,
     discriminator: true,
     allowUnionTypes: true,
-    // Half the time to compile: one function per named schema, not a copy of it in each that refers to it.
+    // Halves the compile time: one function per named schema instead of a copy for each reference.
     inlineRefs: false,
     code: { optimize: false },
     keywords: textKeywords,
@@ -41,10 +41,11 @@ export function createSchemaController(): Controller {
       buildValidator(shared: unknown) {
         for (const [id, schema] of Object.entries(shared as Record<string, Schema>)) {
           if (!known.has(id)) ajv.addSchema(schema)
-          else if (!isDeepStrictEqual(known.get(id), schema)) throw new Error(`There are two schemas ${id}`)
+          else if (!isDeepStrictEqual(known.get(id), schema))
+            throw new Error(`Two different schemas have the id ${id}`)
           known.set(id, schema)
         }
-        // Fastify's types know its own compiler only, which returns what Ajv does.
+        // Fastify's types only describe a compiler that returns Ajv's functions.
         const build = ({ schema, httpPart }: { schema: Schema; httpPart: Part }) => {
           const validate = ajv.compile(schema)
           return (value: unknown) => {
@@ -57,7 +58,7 @@ export function createSchemaController(): Controller {
         }
         return build as never
       },
-      /** Each serializer is compiled by the first response that needs it: all of them take a third of the start. */
+      /** Compiles a serializer for the first response that needs it: compiling all takes a third of the startup. */
       buildSerializer(...given: Parameters<typeof serializer>) {
         const build = serializer(...given)
         return (route: Parameters<typeof build>[0]) => {
@@ -72,7 +73,7 @@ export function createSchemaController(): Controller {
   }
 }
 
-/** Ajv's first error, where {@link findFaults} finds none. */
+/** Ajv's first error, for a fault that {@link findFaults} does not know. */
 function toFault({ errors }: ValidateFunction): Fault {
   const path = `${errors?.[0]?.instancePath}`.split('/').slice(1)
   return { path, code: 'invalid', message: 'is not valid' }
@@ -80,7 +81,7 @@ function toFault({ errors }: ValidateFunction): Fault {
 
 const INTEGER = /^-?(?:0|[1-9]\d*)$/
 
-/** Parameters are text: converts plain decimal integers, and `true` and `false`, in place. All else stays as it is. */
+/** Converts parameters in place: plain decimal integers, and `true` and `false`. Other text stays unchanged. */
 function convert({ properties = {} }: Schema, values: Values): void {
   for (const [name, { type }] of Object.entries(properties)) {
     const text = values[name]
@@ -98,17 +99,17 @@ function toInvalidRequest(part: Part, faults: readonly Fault[], values: Values):
     if (part === 'body')
       return { pointer: steps.map((step) => `/${escapeStep(step)}`).join(''), code, message }
     const [parameter = ''] = steps
-    // A query string names the same parameter twice.
+    // The query string repeats the parameter.
     if (code === 'wrong_type' && Array.isArray(values[parameter]))
-      return { parameter, code: 'repeated', message: 'must be given once' }
+      return { parameter, code: 'repeated', message: 'must be given only once' }
     return { parameter, code, message }
   })
-  return new ApiError('invalid_request', { detail: `The ${names[part]} is not valid: see errors.`, errors })
+  return new ApiError('invalid_request', { detail: `The ${names[part]} is invalid: see errors.`, errors })
 }
 
 /** RFC 6901, section 3. */
 const escapeStep = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
 
-/** The client chose the name of an unknown member: anything, of any length. */
+/** Limits the name of an unknown member, which the client chose. */
 const shorten = (name: string) =>
   (name.length > 80 ? `${name.slice(0, 80)}…` : name).replaceAll(/[\0\p{Surrogate}]/gu, '\ufffd')

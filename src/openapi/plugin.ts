@@ -1,18 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
-import { about } from '../about.ts'
-import type { Config } from '../config.ts'
+import { type Config, packageInfo, packageRoot } from '../config.ts'
 import { completeDocument } from './document.ts'
 
-const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
 /** What is served to the browser as it is. */
 const asset = (filename: string) => ({
   filename,
-  content: readFileSync(join(root, 'src/openapi/explorer', filename), 'utf8'),
+  content: readFileSync(join(packageRoot, 'src/openapi/explorer', filename), 'utf8'),
 })
 
 /** The OpenAPI document, generated from the routes' schemas, and the explorer at /docs. */
@@ -23,8 +20,8 @@ export default fp<{ config: Config }>(
         openapi: '3.1.0',
         info: {
           title: 'TODO API',
-          version: about.version,
-          description: `${about.description} Register, log in, and send the access token as a bearer token. Errors are problem documents (RFC 9457).`,
+          version: packageInfo.version,
+          description: `${packageInfo.description} Register, log in, and send the access token as a bearer token. Errors are problem documents (RFC 9457).`,
           license: { name: 'MIT', identifier: 'MIT' },
           contact: { name: 'The maintainers of the TODO API' },
         },

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import type { Tx } from '../database/transaction.ts'
 import { ANY_VERSION } from '../http/conditional.ts'
-import { ApiError, found, invalidParameter } from '../http/errors.ts'
+import { ApiError, firstOrNotFound, invalidParameter } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
 import { Batch, BatchResults, BulkQuery, Deleted, Operation, operations } from './batch-schema.ts'
 import { NewTodo, Todo, TodoPatch } from './schema.ts'
@@ -63,7 +63,7 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
         throw invalidParameter('all', 'required', 'is missing, and so is completed')
       if (completed !== undefined && all)
         throw invalidParameter('all', 'conflict', 'cannot be sent with completed')
-      return found(await request.withUser((tx) => deleteTodos(tx, completed ?? null)))
+      return firstOrNotFound(await request.withUser((tx) => deleteTodos(tx, completed ?? null)))
     },
   )
 }
@@ -79,7 +79,7 @@ function runBatch(tx: Tx, operations: readonly Operation[]) {
 async function runOperation(tx: Tx, operation: Operation, index: number) {
   const { op } = operation
   if (op === 'create') {
-    const todo = found(await createTodo(tx, uuidv7(), operation.todo))
+    const todo = firstOrNotFound(await createTodo(tx, uuidv7(), operation.todo))
     return { op, id: todo.id, todo }
   }
   const { id } = operation

@@ -1,10 +1,10 @@
 import {
   type Fragment,
   fragment,
-  mine,
-  type Routed,
+  type ShardFragment,
+  shardKey,
   type Tx,
-  unkeptFragment,
+  unpreparedFragment,
 } from '../database/transaction.ts'
 import type { SortKey, Todo, TodoQuery } from './schema.ts'
 
@@ -42,7 +42,7 @@ export function readKey(todo: Todo, key: SortKey): string | null {
  * are read: the index that app.search_todos looks into is none that a policy lets be used.
  */
 const hasWords =
-  (q: string): Routed =>
+  (q: string): ShardFragment =>
   (shard) =>
     shard === null
       ? fragment`id = any (array(select app.search_todos(${q})))`
@@ -57,7 +57,7 @@ function matches(query: TodoQuery): Fragment {
   const asked = [completed, priority, tag, due_before, due_after, q ?? null]
   if (asked.every((value) => value === null)) return fragment`true`
   const found = q === undefined ? fragment`` : fragment`and ${hasWords(q)}`
-  return unkeptFragment`
+  return unpreparedFragment`
     (${completed}::boolean is null or completed = ${completed})
     and (${priority}::smallint is null or priority = ${priority})
     and (${tag}::text is null or ${tag} = any (tags))
@@ -81,10 +81,10 @@ export function listTodos(tx: Tx, query: TodoQuery, place: Place) {
   return tx<Todo>`
     select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
     from todos
-    where ${mine} and ${matches(query)} ${from}
+    where ${shardKey} and ${matches(query)} ${from}
     order by ${column} ${direction}, id ${direction}
     limit ${limit + 1} offset ${place.kind === 'offset' ? place.offset : 0}`
 }
 
 export const countTodos = (tx: Tx, query: TodoQuery) => tx<{ total: number }>`
-  select count(*)::integer as total from todos where ${mine} and ${matches(query)}`
+  select count(*)::integer as total from todos where ${shardKey} and ${matches(query)}`

@@ -6,14 +6,14 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
 import {
   ANY_VERSION,
+  isModified,
   matchesAny,
-  matchesNone,
   type Precondition,
   toEntityTag,
   toPrecondition,
 } from '../http/conditional.ts'
 import { unknownContent } from '../http/content.ts'
-import { ApiError, found, notFound } from '../http/errors.ts'
+import { ApiError, firstOrNotFound, notFound } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
 import { createCursors } from './cursor.ts'
 import { countTodos, listTodos } from './list.ts'
@@ -62,7 +62,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         ? await request.withUser((tx) => Promise.all([listTodos(tx, query, place), countTodos(tx, query)]))
         : [await request.withUser((tx) => listTodos(tx, query, place))]
       const { page, link } = toTodoPage(rows, place, query, user_id, cursors)
-      return reply.header('link', link).send(counted ? { ...page, ...found(counted) } : page)
+      return reply.header('link', link).send(counted ? { ...page, ...firstOrNotFound(counted) } : page)
     },
   )
 
@@ -91,7 +91,9 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
       },
     },
     async (request, reply) => {
-      const todo = found(await request.withUserOnce(reply, (tx) => createTodo(tx, uuidv7(), request.body)))
+      const todo = firstOrNotFound(
+        await request.withUserOnce(reply, (tx) => createTodo(tx, uuidv7(), request.body)),
+      )
       reply.code(201).headers({ location: `/todos/${todo.id}`, etag: toEntityTag(todo.version) })
       return reply.send(todo)
     },
@@ -120,12 +122,12 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
     },
     async (request, reply) => {
       const { headers, method, params } = request
-      const todo = found(await request.withUser((tx) => getTodo(tx, params.id)))
+      const todo = firstOrNotFound(await request.withUser((tx) => getTodo(tx, params.id)))
       const etag = toEntityTag(todo.version)
       if (!matchesAny(headers['if-match'], etag)) throw new ApiError('precondition_failed')
-      const isModified = matchesNone(headers['if-none-match'], etag)
+      const modified = isModified(headers['if-none-match'], etag)
       reply.header('etag', etag)
-      if (isModified) return reply.send(todo)
+      if (modified) return reply.send(todo)
       return reply.code(304).send(method === 'HEAD' ? unknownContent() : undefined)
     },
   )

@@ -1,13 +1,13 @@
-import { fragment, mine, type Tx } from '../database/transaction.ts'
+import { fragment, shardKey, type Tx } from '../database/transaction.ts'
 import type { Precondition } from '../http/conditional.ts'
 import type { NewTodo, Todo, TodoPatch } from './schema.ts'
 
-// No statement here says whose todos it means: the policies do. `mine` says no more than where they are.
+// No statement here says whose todos it means: the policies do. `shardKey` says no more than where they are.
 
 export const getTodo = (tx: Tx, id: string) => tx<Todo>`
   select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
   from todos
-  where ${mine} and id = ${id}`
+  where ${shardKey} and id = ${id}`
 
 export const createTodo = (
   tx: Tx,
@@ -21,7 +21,7 @@ export const createTodo = (
 
 /** Whether there is such a todo, for a write that found none of the version it was meant for. */
 export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`
-  select id from todos where ${mine} and id = ${id}`
+  select id from todos where ${shardKey} and id = ${id}`
 
 const isMet = ({ allowed, refused }: Precondition) => fragment`
   version = any (coalesce(${allowed}::integer[], array[version]))
@@ -38,12 +38,12 @@ export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, precondition: P
            todos.version + (patch <> '{}')::integer,
            case when patch = '{}' then todos.updated_at else now() end
     from (select ${JSON.stringify(patch)}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
-  where ${mine} and id = ${id} and ${isMet(precondition)}
+  where ${shardKey} and id = ${id} and ${isMet(precondition)}
   returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
 export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx<{ id: string }>`
   delete from todos
-  where ${mine} and id = ${id} and ${isMet(precondition)}
+  where ${shardKey} and id = ${id} and ${isMet(precondition)}
   returning id`
 
 /**
@@ -51,18 +51,18 @@ export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx
  * it was asked to write them, so that two of them never wait for each other.
  */
 export const lockTodos = (tx: Tx, ids: readonly string[]) => tx`
-  select from todos where ${mine} and id = any (${ids}) order by id for update`
+  select from todos where ${shardKey} and id = any (${ids}) order by id for update`
 
 /** Deletes all todos, or those that are completed, or those that are not. */
 export const deleteTodos = (tx: Tx, completed: boolean | null) => tx<{ deleted: number }>`
   with locked as materialized (
     select id from todos
-    where ${mine} and completed = coalesce(${completed}, completed)
+    where ${shardKey} and completed = coalesce(${completed}, completed)
     order by id
     for update
   ), gone as (
     delete from todos
-    where ${mine} and id in (select id from locked)
+    where ${shardKey} and id in (select id from locked)
     returning id
   )
   select count(*)::integer as deleted from gone`

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
-import { found, invalidMember } from '../http/errors.ts'
+import { firstOrNotFound, invalidMember } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
 import { createToken, listTokens, revokeToken } from './sql.ts'
@@ -22,7 +22,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listTokens',
         tags,
         summary: 'List personal access tokens, newest first',
-        description: 'The tokens themselves are not shown again. Those that expired stay for 30 days.',
+        description: 'Without the tokens themselves. Expired tokens are listed for 30 days.',
         querystring: PageQuery,
         response: { 200: Ref(AccessTokenPage), ...problems(400, ...TOKEN) },
       },
@@ -37,9 +37,9 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'createToken',
         tags,
-        summary: 'Make a personal access token',
+        summary: 'Create a personal access token',
         description:
-          'It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.',
+          'Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`.',
         body: Ref(NewAccessToken),
         response: { 201: Ref(CreatedAccessToken), ...problems(...BODY, ...TOKEN) },
       },
@@ -48,14 +48,14 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       const secret = createSecret()
       const ids = { id: uuidv7(), eventId: uuidv7() }
       request.credential.scopes = [...new Set([scope, ...request.body.scopes])]
-      const { latest, ...token } = found(
+      const { latest, ...token } = firstOrNotFound(
         await request.withUser((tx) => createToken(tx, ids, sha256(secret), request.body, request.client)),
       )
       if (token.id === null)
         throw invalidMember(
           '/expires_at',
           'out_of_range',
-          `must be no later than ${latest}, when the token that makes it expires`,
+          `must be no later than ${latest}, when the token that creates it expires`,
         )
       reply.code(201)
       return { ...token, token: writeToken('access', request.credential.user_id, secret) }
@@ -70,14 +70,14 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'revokeToken',
         tags,
         summary: 'Revoke a personal access token',
-        description: 'It, and every token that it made, opens nothing from the next request on.',
+        description: 'The token and all tokens created with it stop working immediately.',
         params: Type.Object({ id: Id }, { additionalProperties: false }),
         response: { 204: Type.Null({ description: 'Revoked.' }), ...problems(400, ...TOKEN, 404) },
       },
     },
     async (request, reply) => {
       const ids = { id: request.params.id, eventId: uuidv7() }
-      found(await request.withUser((tx) => revokeToken(tx, ids, request.client)))
+      firstOrNotFound(await request.withUser((tx) => revokeToken(tx, ids, request.client)))
       return reply.code(204).send(null)
     },
   )

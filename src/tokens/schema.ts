@@ -15,7 +15,7 @@ const name = Type.String({
   minLength: 1,
   maxLength: 100,
   pattern: NOT_BLANK,
-  description: 'What it is for.',
+  description: 'The purpose of the token.',
   examples: ['backup script'],
 })
 const granted = Type.Array(Type.Unsafe<Scope>(Type.String({ enum: scopes, examples: ['todos:read'] })), {
@@ -30,7 +30,7 @@ const members = {
   name,
   scopes: granted,
   created_at: Timestamp,
-  last_used_at: Nullable(Timestamp, { description: 'To the minute. RFC 3339, in UTC.' }),
+  last_used_at: Nullable(Timestamp, { description: 'Accurate to a minute. RFC 3339, in UTC.' }),
   expires_at: Nullable(Timestamp, { examples: expiry }),
 }
 
@@ -47,7 +47,7 @@ export const NewAccessToken = Type.Object(
     expires_at: Type.Optional(
       Nullable(NewTimestamp, {
         description:
-          'RFC 3339 with an offset. Without it the token never expires, or, made by a personal access token, expires with that.',
+          'RFC 3339 with a UTC offset. Without it the token never expires or, if created with a personal access token, expires with that token.',
         examples: expiry,
       }),
     ),
@@ -61,7 +61,7 @@ export const CreatedAccessToken = Type.Object(
     ...members,
     token: Type.String({
       maxLength: 100,
-      description: 'The token itself: shown here and never again.',
+      description: 'The token itself, shown only in this response.',
       examples: ['todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA'],
     }),
   },

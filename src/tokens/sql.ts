@@ -2,7 +2,7 @@ import type { Tx } from '../database/transaction.ts'
 import type { Client, PageQuery } from '../http/schemas.ts'
 import type { AccessToken, NewAccessToken } from './schema.ts'
 
-/** Newest first, and one more than asked for. */
+/** Newest first, one more than the limit. */
 export const listTokens = (tx: Tx, { limit, offset }: PageQuery) => tx<AccessToken>`
   select id, name, scopes, created_at, last_used_at, expires_at
   from identity.access_tokens
@@ -11,14 +11,14 @@ export const listTokens = (tx: Tx, { limit, offset }: PageQuery) => tx<AccessTok
 
 interface Ids {
   id: string
-  /** Of the event that it is. */
+  /** The id for the event. */
   eventId: string
 }
 
 /**
- * Makes a token, which expires no later than the personal token that makes it; without a time, together with it. A
- * later time makes none: the row then has only the latest allowed one. A time that has passed violates
- * access_tokens_expires_later, scopes beyond the credential's violate the policy.
+ * Creates a token. It expires no later than the personal access token that creates it and, without a time, together
+ * with it. For a later time nothing is created: then the row has only `latest`. A past time violates
+ * access_tokens_expires_later; scopes beyond the credential's violate the policy.
  */
 export const createToken = (
   tx: Tx,
@@ -35,7 +35,7 @@ export const createToken = (
     from bound
     where (wanted > latest) is not true
     returning id, name, scopes, created_at, last_used_at, expires_at
-  ), noted as (
+  ), event as (
     insert into identity.events (id, kind, subject_id, ip, user_agent)
     select ${eventId}::uuid, 'token_created', id, ${ip}::inet, ${user_agent} from created
   )
@@ -46,7 +46,7 @@ export const revokeToken = (tx: Tx, { id, eventId }: Ids, { ip, user_agent }: Cl
     delete from identity.access_tokens
     where id = ${id}
     returning id
-  ), noted as (
+  ), event as (
     insert into identity.events (id, kind, subject_id, ip, user_agent)
     select ${eventId}, 'token_revoked', id, ${ip}, ${user_agent} from revoked
   )

@@ -194,7 +194,7 @@ t.test(`refuses ${Object.keys(attacks).length} others with 401 and the challenge
     t.equal(answer.json().code, 'invalid_token', name)
     t.equal(
       answer.headers['www-authenticate'],
-      'Bearer realm="todo", error="invalid_token", error_description="The token is not valid"',
+      'Bearer realm="todo", error="invalid_token", error_description="Invalid token"',
     )
   }
 })

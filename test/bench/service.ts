@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import postgres from 'postgres'
-import type { Embedded } from '../../db/embedded.ts'
+import type { Embedded } from '../../db/embedded/start.ts'
 import { startTemporary } from '../temporary.ts'
 
 export const password = 'correct horse battery'

@@ -3,9 +3,9 @@ import { createServer } from 'node:net'
 import t from 'tap'
 import { findTarget, withConnection } from '../../db/connect.ts'
 import { isDatabaseUrl, loadConfig } from '../../src/config.ts'
-import { explainConnectionError, innermost } from '../../src/database/connection-errors.ts'
+import { describeCause, explainConnectionError } from '../../src/database/connection-errors.ts'
 import { createDatabase } from '../../src/database/database.ts'
-import { findFaults } from '../../src/health/check.ts'
+import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { cloneDatabase } from '../database.ts'
 import { createApp, problem, testing } from '../helper.ts'
 import { freePort } from '../programs.ts'
@@ -31,26 +31,23 @@ t.test('says in one sentence why the database cannot be used, without its passwo
   const cases = (name: string, url: string): [string, RegExp][] => [
     [
       change(url, { password: 'mistyped-secret' }),
-      /^The database refuses the password of the user \S+, or has no such user: /,
+      /^The password of the user \S+ is wrong, or there is no such user: /,
     ],
-    [
-      change(url, { username: 'nobody_known' }),
-      /^The database refuses the password of the user nobody_known, /,
-    ],
-    [change(url, { password: '' }), /^The database wants a password for the user \S+: /],
+    [change(url, { username: 'nobody_known' }), /^The password of the user nobody_known is wrong, /],
+    [change(url, { password: '' }), /^The server requires a password for the user \S+: /],
     [change(url, { pathname: '/no_such' }), /^The database no_such does not exist: /],
     [
       change(url, { hostname: 'no-such-host.invalid' }),
-      /^The host name of no-such-host\.invalid:\d+ (does not exist|cannot be looked up now): /,
+      /^The host name of no-such-host\.invalid:\d+ (does not exist|cannot be resolved at the moment): /,
     ],
-    [change(url, { port: `${unused}` }), /^Nothing listens on 127\.0\.0\.1:\d+: /],
+    [change(url, { port: `${unused}` }), /^Nothing is listening on 127\.0\.0\.1:\d+: /],
     [
       change(url, { port: `${port}` }),
-      new RegExp(`^The server 127.0.0.1:${port} closed the connection: check that ${name} names `),
+      new RegExp(`^The server 127.0.0.1:${port} closed the connection: check that ${name} points to `),
     ],
     [
       change(url, { search: '?sslmode=require' }),
-      /^The (database server \S+ has no TLS, which|server \S+ closed the connection: check that) /,
+      /^The (database server \S+ does not support TLS, which|server \S+ closed the connection: check that) /,
     ],
     ['postgres://a:p%zz@127.0.0.1/x', /^DATABASE_URL must be /],
     ['postgres://a:p#s@127.0.0.1:x/x', /^DATABASE_URL must be /],
@@ -58,7 +55,7 @@ t.test('says in one sentence why the database cannot be used, without its passwo
   const sentences = async (name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', url: string) => {
     if (!isDatabaseUrl(url)) return [() => loadConfig({ ...testing, DATABASE_URL: url })].map(messageOf)
     const database = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))
-    const cause = await findFaults(database).catch((error) => error)
+    const cause = await findReadinessFaults(database).catch((error) => error)
     await database.close()
     const command = await withConnection({ name, url, embedded: false }, async () => '').catch(
       ({ message }) => message,
@@ -92,7 +89,7 @@ t.test('says what a command needs when there is no database', async (t) => {
   }
   t.match(
     await said({ DATA_DIR: '/nowhere' }),
-    /^There is no database: start the service, .* or set MIGRATION_DATABASE_URL /,
+    /^No database is configured: start the service, .* or set MIGRATION_DATABASE_URL /,
   )
   t.match(
     await said({}),
@@ -133,7 +130,7 @@ t.test('knows the causes that this server does not have', async (t) => {
     explainConnectionError('x', 'postgres:///?host=/run', 'X'),
     'The database at /run:5432 cannot be used: undefined',
   )
-  t.equal(innermost(Object.assign(new Error('slow'), { code: '57014' })), '57014 slow')
+  t.equal(describeCause(Object.assign(new Error('slow'), { code: '57014' })), '57014 slow')
 })
 
 t.test('logs the cause of every 5xx on the line of its request', async (t) => {

@@ -34,9 +34,9 @@ t.test('npm run dev starts anew on every change, and keeps the database running'
     }
   }
   const postgres = () => readFileSync(join(copy, '.data/postgres/data/postmaster.pid'), 'utf8').split('\n')[0]
-  const file = join(copy, 'src/health/routes.ts')
+  const file = join(copy, 'src/service/routes.ts')
   const text = readFileSync(file, 'utf8')
-  const summary = 'Say that the process is alive'
+  const summary = 'Check that the process is running'
   const change = (other: string) => text.replace(summary, other)
 
   await shows(summary)

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { back, explainMissingPackage } from '../../src/backing.ts'
-import { loadEnvironment } from '../../src/environment.ts'
+import { explainMissingPackage, withEmbeddedDatabase } from '../../db/embedded/with-embedded-database.ts'
+import { loadEnvironment } from '../../src/config.ts'
 import { start, stop } from './process.ts'
 
 /** What libpq (PostgreSQL manual, 32.15), postgres.js, pg and dbmate read. */
@@ -69,7 +69,7 @@ t.test('reads .env as editors write it', async (t) => {
   ]) {
     writeFileSync(file, encoded)
     t.throws(() => loadEnvironment([file]), {
-      message: `The file ${file} is not UTF-8 text, but probably UTF-16: save it as UTF-8.`,
+      message: `The file ${file} is not UTF-8 text, probably UTF-16: save it as UTF-8.`,
     })
   }
   t.throws(() => loadEnvironment([t.testdirName]), { message: /^The file \S+ cannot be read \(EISDIR\): / })
@@ -79,5 +79,5 @@ t.test('says that the embedded database is not installed, and otherwise what is 
   t.match(explainMissingPackage(Object.assign(new Error('x'), { code: 'ERR_MODULE_NOT_FOUND' })), {
     message: /^DATABASE_URL must be set, [^\n]*\.$/,
   })
-  await t.rejects(back({ DATA_DIR: '/dev/null/data' }), { message: /is not a folder/ })
+  await t.rejects(withEmbeddedDatabase({ DATA_DIR: '/dev/null/data' }), { message: /is not a folder/ })
 })

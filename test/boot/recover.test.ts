@@ -18,7 +18,7 @@ import t, { type Test } from 'tap'
 import { explainFileError, writeSecretFile } from '../../db/embedded/files.ts'
 import { accountFor } from '../../db/embedded/place.ts'
 import { isPostmasterOf } from '../../db/embedded/postmaster.ts'
-import { type Embedded, startEmbedded } from '../../db/embedded.ts'
+import { type Embedded, startEmbedded } from '../../db/embedded/start.ts'
 
 function makeFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'todo-api-test-'))
@@ -77,7 +77,7 @@ t.test('starts on what earlier starts left behind', async (t) => {
 t.test('stops the server that a killed service left running, and no other one', async (t) => {
   const folder = makeFolder(t)
   const script = `
-    import { startEmbedded } from './db/embedded.ts'
+    import { startEmbedded } from './db/embedded/start.ts'
     await startEmbedded(process.argv[1], ['fsync=off'])
     process.kill(process.pid, 'SIGKILL')`
   const options = ['--import', './test/blank.mjs', '--input-type=module', '--eval', script, folder]
@@ -147,7 +147,7 @@ t.test('is started by root and by the owner of its folder in turn', root, async 
   chownSync(folder, 65534, 65534)
   const data = join(folder, 'data')
   const script = `
-    import { startEmbedded } from './db/embedded.ts'
+    import { startEmbedded } from './db/embedded/start.ts'
     try { await (await startEmbedded(process.argv[1], ['fsync=off'])).stop() } catch ({ message }) { console.log(message) }`
   const startAs = async (uid: number, place = data) => {
     // Without tap's own NODE_OPTIONS, which have every process write to the checkout.

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { about } from '../../src/about.ts'
+import { packageInfo } from '../../src/config.ts'
 import { password } from '../helper.ts'
 import { post, start, stop } from './process.ts'
 
@@ -9,7 +9,7 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
   const first = start(t, {})
   const api = await first.ready()
   t.match(api, /^http:\/\/127\.0\.0\.1:\d+$/, 'listens on loopback')
-  t.match(first.said.out, `The TODO API ${about.version} is ready.\n`)
+  t.match(first.said.out, `The TODO API ${packageInfo.version} is ready.\n`)
   t.match(first.said.out, /Explorer .*\/docs\n/)
   t.match(first.said.out, 'Database PGSERVICEFILE=.data/pg_service.conf psql service=todo')
   t.equal((await fetch(`${api}/ready`)).status, 200)
@@ -40,7 +40,7 @@ t.test('runs on the embedded database, and keeps data and tokens over a restart'
   t.equal(await second.ended, 1)
   t.equal(
     second.said.err.trim(),
-    `The data folder ${join(first.cwd, '.data')} is in use by process ${first.server.pid}: stop that one, or set DATA_DIR to another folder.`,
+    `The data folder ${join(first.cwd, '.data')} is in use by process ${first.server.pid}: stop that process, or set DATA_DIR to another folder.`,
   )
 
   t.equal(await stop(first.server, first.ended, 'SIGINT'), 0, first.said.err)

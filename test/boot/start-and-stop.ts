@@ -1,5 +1,5 @@
-import { startCluster } from '../../db/cluster.ts'
-import { startEmbedded } from '../../db/embedded.ts'
+import { startCluster } from '../../db/embedded/cluster.ts'
+import { startEmbedded } from '../../db/embedded/start.ts'
 
 // Starts the embedded database in a folder and stops it again. With a second folder, the server does not reach the first.
 

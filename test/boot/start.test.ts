@@ -69,12 +69,12 @@ t.test('ends with one sentence and exit code 1 when it cannot start', async (t) 
     [{ ...good, PORT: 'x' }, /^PORT must be a whole number from 0 to 65535\.\n$/],
     [
       { ...good, DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' },
-      /^Nothing listens on 127\.0\.0\.1:1: [^\n]*\n$/,
+      /^Nothing is listening on 127\.0\.0\.1:1: [^\n]*\n$/,
     ],
-    [{ ...good, DATABASE_URL: ownerUrl }, /^This database cannot be used\. The role \w+ owns the table/],
+    [{ ...good, DATABASE_URL: ownerUrl }, /^The database cannot be used\. The role \w+ owns the table/],
     [
       { ...good, DATABASE_URL: unmigrated.url },
-      /^This database cannot be used\. The migration \d+ has not been applied: run npm run db:migrate\.\n$/,
+      /^The database cannot be used\. The migration \d+ has not been applied: run npm run db:migrate\.\n$/,
     ],
     [{ NODE_ENV: 'production', JWT_SECRET, BCRYPT_COST: '12' }, /^DATABASE_URL must be set to [^\n]*\n$/],
     [

@@ -69,7 +69,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     const { page, complaints } = await open(t)
     const alert = page.getByRole('alert')
     await sendLogin(page, email, 'not the password')
-    await alert.getByText('Email or password is wrong.').waitFor()
+    await alert.getByText('Wrong email or password.').waitFor()
     await page.getByLabel('Password').fill(password)
     await page.getByRole('button', { name: 'Apply credentials' }).click()
     await page.getByRole('button', { name: 'Remove authorization' }).click()
@@ -82,7 +82,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     await alert.getByText('email must be an email address, for example ada@example.com').waitFor()
     await page.getByLabel('Email').fill(email)
     await keyboardSubmit()
-    await alert.getByText('Email or password is wrong.').waitFor()
+    await alert.getByText('Wrong email or password.').waitFor()
     await keyboardSubmit()
     await alert.getByText('Too many requests.').waitFor()
     // The browser itself notes each refused request.

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from 'pg'
 import t from 'tap'
-import { cancelStatement } from '../../src/database/cancel.ts'
+import { cancelStatement } from '../../src/database/connection.ts'
 import { freePort } from '../programs.ts'
 
 // PostgreSQL manual, 54.7: length 16, code 80877102, process, secret.

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import t from 'tap'
-import { findFaults } from '../../src/health/check.ts'
+import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../database.ts'
 import { createApp, problem, setUp } from '../helper.ts'
 
@@ -20,7 +20,7 @@ t.test('says that it is alive without asking the database', async (t) => {
 
 t.test('is ready when database, migrations and role are as they must be', async (t) => {
   t.same((await app.inject('/ready')).json(), { status: 'ok' })
-  t.same(await findFaults(app.database), [])
+  t.same(await findReadinessFaults(app.database), [])
 })
 
 t.test(
@@ -31,7 +31,7 @@ t.test(
     const as = async (change: string, undo: string, fault: RegExp, database: Pick<TestDatabase, 'url'>) => {
       await admin.unsafe(change)
       const checked = await createApp(t, database)
-      const faults = await findFaults(checked.database)
+      const faults = await findReadinessFaults(checked.database)
       const answer = await checked.inject('/ready')
       await admin.unsafe(undo)
       t.ok(
@@ -55,20 +55,20 @@ t.test(
     await as(
       'create table bare (id int); grant select on bare to todo_api',
       'drop table bare',
-      /reaches the table public.bare/,
+      /can access the table public.bare/,
       { url },
     )
     const grant = (words: string) => `do $$ begin execute format('${words}', current_database()); end $$`
     await as(
       grant('grant temporary on database %I to public'),
       grant('revoke temporary on database %I from public'),
-      /may create temporary objects/,
+      /can create temporary objects/,
       { url },
     )
     await as(
       'grant create on schema app to todo_api',
       'revoke create on schema app from todo_api',
-      /may create objects in the schema app/,
+      /can create objects in the schema app/,
       { url },
     )
     await as(
@@ -93,7 +93,7 @@ t.test('is not ready before the migrations', async (t) => {
   await empty.admin`drop schema public cascade`
   await empty.admin`drop schema app cascade`
   const unmigrated = await createApp(t, empty)
-  t.match(await findFaults(unmigrated.database), [
+  t.match(await findReadinessFaults(unmigrated.database), [
     /^The migration \d+ has not been applied: run npm run db:migrate\.$/,
   ])
   problem(t, await unmigrated.inject('/ready'), 503, 'unavailable')
@@ -101,13 +101,13 @@ t.test('is not ready before the migrations', async (t) => {
   const old = await cloneDatabase(t)
   await old.admin`delete from schema_migrations where version = (select max(version) from schema_migrations)`
   const behind = await createApp(t, old)
-  t.match(await findFaults(behind.database), [/has not been applied/])
+  t.match(await findReadinessFaults(behind.database), [/has not been applied/])
 })
 
 t.test('does not take an error of the database for a missing migration', async (t) => {
   const broken = await cloneDatabase(t)
   await broken.admin`create or replace function app.schema_version() returns text language sql as 'select (1 / 0)::text'`
-  await t.rejects(findFaults((await createApp(t, broken)).database), { code: '22012' })
+  await t.rejects(findReadinessFaults((await createApp(t, broken)).database), { code: '22012' })
 })
 
 t.test('migrates down and up again with the db: scripts', async (t) => {
@@ -145,7 +145,7 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
 
 t.test('is not ready when it is about to close, and keeps no connection for a next request', async (t) => {
   const { app } = await setUp(t)
-  app.leaving = true
+  app.shuttingDown = true
   const answer = await app.inject('/ready')
   problem(t, answer, 503, 'unavailable')
   t.equal(answer.headers.connection, 'close')

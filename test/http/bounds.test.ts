@@ -1,7 +1,7 @@
 import t from 'tap'
-import { findFaults } from '../../src/http/faults.ts'
-import type { Schema } from '../../src/http/forms.ts'
 import { createSchemaController } from '../../src/http/validation.ts'
+import { findFaults } from '../../src/http/validation-faults.ts'
+import type { Schema } from '../../src/http/validation-formats.ts'
 import { Batch, Operation, operations } from '../../src/todos/batch-schema.ts'
 import { NewTodo, TodoPatch } from '../../src/todos/schema.ts'
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { audit } from '../../db/audit.ts'
+import { audit } from '../../db/audit/audit.ts'
 import { cloneDatabase } from '../database.ts'
 
 const database = await cloneDatabase(t)
@@ -27,19 +27,15 @@ t.test('finds each way around the policies', async (t) => {
   const faults: [string, string, RegExp][] = [
     ['create table bad.a (id int primary key)', 'bad.a', /security is not enabled/],
     ['alter table bad.a enable row level security', 'bad.a', /is not forced/],
-    ['select 1', 'bad.a', /no policy at all/],
-    ['grant select (id) on bad.a to todo_api', 'bad.a', /^todo_api may select, and no policy is for that/],
+    ['select 1', 'bad.a', /has no policy$/],
+    [
+      'grant select (id) on bad.a to todo_api',
+      'bad.a',
+      /^todo_api may select, but no policy is for that command/,
+    ],
     ['create policy p on bad.a for update to todo_api using (id = 1)', 'bad.a', /p has no WITH CHECK/],
-    [
-      'create policy q on bad.a to todo_api using (true) with check (false)',
-      'bad.a',
-      /q lets everything through/,
-    ],
-    [
-      'create policy r on bad.a for insert to todo_api with check (true)',
-      'bad.a',
-      /r lets everything through/,
-    ],
+    ['create policy q on bad.a to todo_api using (true) with check (false)', 'bad.a', /q allows every row/],
+    ['create policy r on bad.a for insert to todo_api with check (true)', 'bad.a', /r allows every row/],
     ['create policy s on bad.a for select using (id > 1)', 'bad.a', /s is for PUBLIC/],
     ['create table bad.b (user_id int, x int)', 'bad.b', /security is not enabled/],
     [
@@ -68,9 +64,9 @@ t.test('finds each way around the policies', async (t) => {
     [
       'create function bad.f() returns int language sql security definer as $$ select 1 $$',
       'bad.f()',
-      /without a pinned search_path/,
+      /without a fixed search_path/,
     ],
-    ['select 1', 'bad.f()', /belongs to \w+, whom no policy binds/],
+    ['select 1', 'bad.f()', /owned by \w+, to which no policy applies/],
     ['grant execute on function bad.f() to public', 'bad.f()', /PUBLIC may execute it/],
     ['alter function bad.f() set search_path = pg_catalog', 'bad.f()', /does not end with pg_temp/],
     ["alter function bad.f() set search_path = ''", 'bad.f()', /does not end with pg_temp/],
@@ -83,7 +79,7 @@ t.test('finds each way around the policies', async (t) => {
     [
       'create table bad.c (user_id int, a int references bad.d)',
       'bad.c',
-      /foreign key c_a_fkey lets one user refer/,
+      /foreign key c_a_fkey can refer to another user's row/,
     ],
     ['create unique index u on bad.b (x)', 'bad.u of bad.b', /does not start with user_id/],
     ['create unique index e on bad.b ((x + 1))', 'bad.e of bad.b', /does not start with user_id/],
@@ -113,10 +109,10 @@ t.test('finds what every role may create until it is revoked', async (t) => {
   t.same(findings, [
     {
       object: `database ${name}`,
-      finding: 'PUBLIC may create temporary objects in it, which hide tables and types',
+      finding: 'PUBLIC may create temporary objects in it, which can hide tables and types',
     },
     { object: `database ${name}`, finding: 'PUBLIC may create schemas in it' },
-    { object: 'lo_create(oid)', finding: 'PUBLIC may create large objects, which no policy guards' },
+    { object: 'lo_create(oid)', finding: 'PUBLIC may create large objects, which no policy protects' },
   ])
 })
 
@@ -149,25 +145,30 @@ t.test('follows a role into what it is a member of', async (t) => {
 
 t.test('is a command: a table, the findings, and an exit code', async (t) => {
   const run = (args: string[], env: Record<string, string>) =>
-    promisify(execFile)(process.execPath, ['--import', './test/blank.mjs', 'db/report.ts', ...args], {
+    promisify(execFile)(process.execPath, ['--import', './test/blank.mjs', 'db/audit/report.ts', ...args], {
       env: { ...process.env, DATA_DIR: t.testdirName, DATABASE_URL: '', MIGRATION_DATABASE_URL: '', ...env },
     }).then(
       ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     )
   const urls = { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: database.ownerUrl }
-  const [clean, owner, help, none, role, schema] = await Promise.all([
+  const [clean, owner, json, help, none, role, schema] = await Promise.all([
     run(['--schema', 'public', '--schema', 'identity'], urls),
     run(['--column', 'user_id', '--schema', 'public'], { MIGRATION_DATABASE_URL: database.ownerUrl }),
+    run(['--json', '--schema', 'public'], urls),
     run(['--help'], {}),
     run([], {}),
     run(['--role', 'mistyped'], urls),
     run(['--schema', 'public', '--schema', 'pubic'], urls),
   ])
-  t.match(clean, { code: 0, stdout: /public\.todos .*'forced'.*'delete insert.*No findings/s })
+  t.match(clean, {
+    code: 0,
+    stdout: /^TABLE +RLS +POLICIES FOR +GRANTS$.*^public\.todos +forced +delete insert.*^No findings\.$/ms,
+  })
   t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
+  t.match(JSON.parse(json.stdout), { roles: [String], tables: [{ rls: 'forced' }], findings: [] })
   t.match(help, { code: 0, stdout: /--role/ })
-  t.match(none, { code: 2, stderr: /There is no database: start the service/ })
-  t.match(role, { code: 2, stdout: '', stderr: 'There is no role mistyped to look into.' })
-  t.match(schema, { code: 2, stdout: '', stderr: 'There is no schema pubic to look into.' })
+  t.match(none, { code: 2, stderr: /^No database is configured: start the service/ })
+  t.match(role, { code: 2, stdout: '', stderr: 'The role mistyped does not exist.' })
+  t.match(schema, { code: 2, stdout: '', stderr: 'The schema pubic does not exist.' })
 })

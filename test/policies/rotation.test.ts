@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import t from 'tap'
-import { findFaults } from '../../src/health/check.ts'
+import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { problem, setUp, signUp } from '../helper.ts'
 
 const { app, database } = await setUp(t)
@@ -49,7 +49,7 @@ t.test('accepts a context sealed with a key that was replaced, until that is rem
 
 t.test('shows and does nothing without a key, as after a restore, until one is made', async (t) => {
   await database.admin`delete from identity.secret_keys`
-  t.match(await findFaults(app.database), [/^There is no key .* app\.rotate_context_key\(\)/])
+  t.match(await findReadinessFaults(app.database), [/^There is no key .* app\.rotate_context_key\(\)/])
   problem(t, await app.inject('/ready'), 503, 'unavailable')
   t.same((await user.ask('GET', '/todos')).json().data, [])
   t.not((await user.ask('POST', '/todos', { title: 'x' })).statusCode, 201)

@@ -1,37 +1,34 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { resolveBinary } from 'dbmate'
 import postgres from 'postgres'
+import { packageRoot } from '../../src/config.ts'
+import { lockTimeout } from '../child-environment.ts'
 import { startCluster } from './cluster.ts'
-import { explainFileError, inheritOwner, removeUnfinished, writeSecretFile } from './embedded/files.ts'
-import { lockFolder } from './embedded/lock.ts'
-import { run } from './embedded/run.ts'
-import { loadSecrets } from './embedded/secrets.ts'
-import { lockTimeout } from './lock-timeout.ts'
-
-/** The package, wherever this module was compiled to. */
-const root = dirname(createRequire(import.meta.url).resolve('todo-api/package.json'))
+import { explainFileError, inheritOwner, removeUnfinished, writeSecretFile } from './files.ts'
+import { lockFolder } from './lock.ts'
+import { runProgram } from './program.ts'
+import { loadSecrets } from './secrets.ts'
 
 export interface Embedded {
-  /** Of the role that the API logs in with. */
+  /** The URL for the API's login role. */
   databaseUrl: string
-  /** Of the owner of the schema, who migrates. */
+  /** The URL for the schema owner, which runs the migrations. */
   migrationUrl: string
-  /** Of the superuser, who makes roles and databases. */
+  /** The URL for the superuser, which creates roles and databases. */
   superuserUrl: string
-  /** Kept beside the data, so that tokens survive a restart. */
+  /** Stored with the data, so that tokens survive a restart. */
   jwtSecret: string
-  /** How to look inside: a shell command with no secret in it. */
+  /** A shell command that opens psql, without a secret in it. */
   psql: string
   stop(): Promise<void>
 }
 
 /**
- * Starts the embedded PostgreSQL, makes its roles and database, and applies the migrations.
- * @param dataDir folder of the data and of the secrets that are made for it; made when missing
- * @param flags settings for the server, as `name=value`
- * @throws {Error} of one sentence when another process holds the folder or the server does not come up
+ * Starts the embedded PostgreSQL, creates its roles and database, and applies the migrations.
+ * @param dataDir folder for the data and its secrets; created if missing
+ * @param flags server settings, as `name=value`
+ * @throws {Error} a one-line message when another process uses the folder or the server does not start
  */
 export async function startEmbedded(dataDir: string, flags: string[] = []): Promise<Embedded> {
   const folder = resolve(dataDir)
@@ -40,7 +37,7 @@ export async function startEmbedded(dataDir: string, flags: string[] = []): Prom
     if (mkdirSync(folder, { recursive: true })) inheritOwner(folder)
     release = lockFolder(folder)
     removeUnfinished(folder)
-    // Of version 1.0, which trusted the process ID in it.
+    // Left by version 1.0.
     rmSync(join(folder, 'holder.pid'), { force: true })
     return await startLocked(folder, dataDir, flags, release)
   } catch (error) {
@@ -86,37 +83,34 @@ async function startLocked(
   }
 }
 
-/**
- * Makes the database, its owner and the role that the API logs in with (none of them a superuser), each
- * if it is missing, and migrates.
- */
+/** Creates the owner, the login role and the database, each unless it exists, and applies the migrations. */
 export async function provision(
   urls: Pick<Embedded, 'superuserUrl' | 'migrationUrl' | 'databaseUrl'>,
 ): Promise<void> {
   const sql = postgres(urls.superuserUrl, { max: 1, onnotice: () => {} })
-  const makeRole = async (url: string, attributes: string) => {
+  const createRole = async (url: string, attributes: string) => {
     const { username, password } = new URL(url)
-    const [made] = await sql`select from pg_roles where rolname = ${username}`
-    // A password cannot be a parameter here; these are base64url, so there is nothing to quote.
-    if (!made) await sql.unsafe(`create role ${username} login ${attributes} password '${password}'`)
+    const [existing] = await sql`select from pg_roles where rolname = ${username}`
+    // A password cannot be a parameter here. These are base64url and need no escaping.
+    if (!existing) await sql.unsafe(`create role ${username} login ${attributes} password '${password}'`)
     return username
   }
   try {
-    const owner = await makeRole(urls.migrationUrl, 'createrole')
-    const login = await makeRole(urls.databaseUrl, '')
+    const owner = await createRole(urls.migrationUrl, 'createrole')
+    const login = await createRole(urls.databaseUrl, '')
     const database = new URL(urls.migrationUrl).pathname.slice(1)
-    const [made] = await sql`select from pg_database where datname = ${database}`
-    if (!made) await sql`create database ${sql(database)} owner ${sql(owner)}`
+    const [existing] = await sql`select from pg_database where datname = ${database}`
+    if (!existing) await sql`create database ${sql(database)} owner ${sql(owner)}`
     await migrate(urls.migrationUrl)
     await sql`grant todo_api to ${sql(login)}`
-    await forbidCreation(Object.assign(new URL(urls.superuserUrl), { pathname: `/${database}` }).href)
+    await revokeCreation(Object.assign(new URL(urls.superuserUrl), { pathname: `/${database}` }).href)
   } finally {
     await sql.end()
   }
 }
 
-/** Takes from PUBLIC what PostgreSQL grants it by default: to create temporary tables and large objects. */
-async function forbidCreation(url: string): Promise<void> {
+/** Revokes PUBLIC's default privileges to create temporary tables and large objects. */
+async function revokeCreation(url: string): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
     await sql`revoke temporary on database ${sql(new URL(url).pathname.slice(1))} from public`
@@ -127,12 +121,12 @@ async function forbidCreation(url: string): Promise<void> {
   }
 }
 
-/** Applies the migrations that are not applied yet, with dbmate. */
+/** Applies the pending migrations with dbmate. */
 export async function migrate(url: string): Promise<void> {
-  const options = ['--migrations-dir', join(root, 'db/migrations'), '--no-dump-schema']
-  // Not as an argument, which others could see in the process list.
-  await run(resolveBinary(), [...options, 'migrate'], {
-    cwd: root,
+  const options = ['--migrations-dir', join(packageRoot, 'db/migrations'), '--no-dump-schema']
+  // The URL is not an argument, because other users could see it in the process list.
+  await runProgram(resolveBinary(), [...options, 'migrate'], {
+    cwd: packageRoot,
     env: { ...lockTimeout, DATABASE_URL: url },
   })
 }

@@ -2,7 +2,7 @@ import { isEmail } from '../credentials/email.ts'
 import { isNewPassword } from '../credentials/password-text.ts'
 import { NOT_BLANK, PRINTABLE, TEXT } from './schemas.ts'
 
-/** The keywords of JSON Schema that request schemas use. */
+/** The JSON Schema keywords that request schemas use. */
 export interface Schema {
   $id?: string
   $ref?: string
@@ -29,16 +29,16 @@ export interface Schema {
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
-/** Code and message of what is wrong; undefined when nothing is. */
+/** The code and message of a fault; undefined when there is none. */
 type TextFault = [code: string, message: string] | undefined
 interface Form {
   isValid(text: string): boolean
-  /** What a client is told; it names the form and an example. */
+  /** Tells the client the form, with an example. */
   message: string
-  /** A narrower range, of texts in the right form. */
+  /** Limits the values of well-formed texts. */
   range?: { includes(text: string): boolean; message: string }
 }
-/** What each format means, for Ajv and for the client. */
+/** The schema formats: how Ajv checks them, and what the client is told. */
 export const formats: Readonly<Record<string, Form>> = {
   uuid: {
     isValid: (text) => UUID.test(text),
@@ -56,7 +56,7 @@ export const formats: Readonly<Record<string, Form>> = {
   password: { isValid: isNewPassword, message: 'must have 8 to 128 characters' },
 }
 
-// PostgreSQL takes offsets below 16 hours; six decimals are all that it keeps.
+// PostgreSQL accepts offsets below 16 hours and stores six decimals.
 const DATE_TIME =
   /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-5]):[0-5]\d)$/
 
@@ -68,7 +68,7 @@ function isDateTime(text: string): boolean {
 
 const FIRST = Date.UTC(1900, 0, 1)
 const AFTER_LAST = Date.UTC(3000, 0, 1)
-/** The years are those of the time in UTC, as it is returned: what is returned can be sent back. */
+/** In UTC, because the API returns UTC and must accept what it returned. */
 function isInYears(text: string): boolean {
   const time = Date.parse(text)
   return time >= FIRST && time < AFTER_LAST
@@ -76,7 +76,7 @@ function isInYears(text: string): boolean {
 
 const TYPES: Readonly<Record<string, { is(value: unknown): boolean; form: string }>> = {
   string: { is: (value) => typeof value === 'string', form: 'a string' },
-  // A number too large for JavaScript is Infinity, and out of every range.
+  // JSON.parse turns a number that is too large into Infinity, which is out of every range.
   integer: {
     is: (value) => Number.isInteger(value) || value === Infinity || value === -Infinity,
     form: 'a whole number',
@@ -92,13 +92,13 @@ const TYPES: Readonly<Record<string, { is(value: unknown): boolean; form: string
 
 const typesOf = ({ type }: Schema) => [type ?? []].flat()
 
-/** Whether a value is of the type, or of one of the types, that its schema names. */
+/** Whether a value has the type, or one of the types, of its schema. */
 export function matchesType(schema: Schema, value: unknown): boolean {
   const types = typesOf(schema)
   return types.length === 0 || types.some((type) => TYPES[type]?.is(value))
 }
 
-/** The sentence that tells a client what is allowed. */
+/** Describes the values that a schema allows, for the client. */
 export function describe(schema: Schema): string {
   const { enum: values, minimum, maximum, minItems = 0, maxItems, format } = schema
   if (values) return values.length === 1 ? `must be ${values[0]}` : `must be one of ${values.join(', ')}`
@@ -113,7 +113,7 @@ export function describe(schema: Schema): string {
 
 export function findTextFault(schema: Schema, text: string): TextFault {
   const { minLength = 0, maxLength = Infinity, pattern, format } = schema
-  // A code point has at most two code units, so only a text that may be short enough is counted.
+  // A code point has at most two code units: do not count the characters of a text that must be too long.
   const length = text.length > 2 * maxLength ? text.length : [...text].length
   const range = maxLength === Infinity ? `at least ${minLength}` : `${minLength} to ${maxLength}`
   if (length > maxLength) return ['too_long', `must have ${range} characters`]

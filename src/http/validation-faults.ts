@@ -1,26 +1,26 @@
-import { describe, findTextFault, matchesType, type Schema } from './forms.ts'
+import { describe, findTextFault, matchesType, type Schema } from './validation-formats.ts'
 
-/** What is wrong with one member of a request. */
+/** A fault of one member of a request. */
 export interface Fault {
   path: readonly (string | number)[]
-  /** Stable: clients decide on it. */
+  /** A stable code for programs. */
   code: string
   message: string
 }
 
-/** How many faults one response names. */
+/** Faults that one response lists. */
 const MAX_FAULTS = 20
-/** How many values and members are looked at, right or wrong, so that the work does not grow with the body. */
+/** Values and members that are examined, so that the work does not grow with the body. */
 const MAX_STEPS = 10_000
 
 type Members = Record<string, unknown>
 type Path = readonly (string | number)[]
 
 /**
- * Explains why a schema rejects a value: walks both in step, and stops after {@link MAX_FAULTS} faults or
- * {@link MAX_STEPS} values. It knows the keywords that request schemas use; see test/http/validation.test.ts.
- * @param resolve returns the schema that a `$ref` names
- * @returns one fault per wrong member; none when the fault is of a kind unknown here or beyond the bounds
+ * Explains why a schema rejects a value. It walks both together, stops after {@link MAX_FAULTS} faults or
+ * {@link MAX_STEPS} values, and supports the keywords that request schemas use; see test/http/validation.test.ts.
+ * @param resolve returns the schema for a `$ref`
+ * @returns one fault per invalid member; empty when the keyword is not supported or the limits are exceeded
  */
 export function findFaults(schema: Schema, value: unknown, resolve: (ref: string) => Schema): Fault[] {
   let steps = 0
@@ -44,7 +44,7 @@ export function findFaults(schema: Schema, value: unknown, resolve: (ref: string
     else if (schema.properties) yield* walkMembers(schema, value as Members, path)
   }
 
-  /** An object whose kind a member names: only the schema of that kind is compared. */
+  /** An object with a discriminator: only the schema that it selects is compared. */
   function* walkKind({ oneOf = [], discriminator }: Schema, value: Members, path: Path): Generator<Fault> {
     const name = `${discriminator?.propertyName}`
     const kinds = oneOf.map(({ $ref }) => resolve(`${$ref}`))
@@ -61,7 +61,7 @@ export function findFaults(schema: Schema, value: unknown, resolve: (ref: string
   function* walkItems(schema: Schema, value: readonly unknown[], path: Path): Generator<Fault> {
     const { items, minItems = 0, maxItems = Infinity, uniqueItems } = schema
     const message = describe(schema)
-    // The items of an array that is too long are not looked at.
+    // The items of an array that is too long are not examined.
     if (value.length > maxItems) yield { path, code: 'too_many_items', message }
     else if (value.length < minItems) yield { path, code: 'too_few_items', message }
     else {

@@ -1,11 +1,11 @@
 import type { Tx } from '../database/transaction.ts'
 
 /**
- * What makes the role that the API logs in with unsafe, a sentence each: row-level security does not
- * bind a superuser or a BYPASSRLS role, nor (unless forced) a table's owner. Memberships count.
+ * Finds what makes the API's login role unsafe, one sentence each: row-level security does not apply to superusers,
+ * roles with BYPASSRLS and, unless it is forced, table owners. Includes the roles it is a member of.
  */
 export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
-  with mine as (
+  with own_roles as (
     select oid, rolname, rolsuper, rolbypassrls from pg_catalog.pg_roles
     where pg_catalog.pg_has_role(current_user, oid, 'MEMBER')
   ), tables as (
@@ -16,21 +16,21 @@ export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
   select format('The role %I is %s.', current_user, case
       when m.rolname = current_user then '' else format('a member of %I, which is ', m.rolname) end ||
       case when m.rolsuper then 'a superuser' else 'allowed to bypass row-level security' end) as fault
-    from mine m where m.rolsuper or m.rolbypassrls
+    from own_roles m where m.rolsuper or m.rolbypassrls
   union all
   select format('The role %I owns the table %I.%I.', current_user, t.nspname, t.relname)
     from tables t where pg_catalog.pg_has_role(current_user, t.relowner, 'MEMBER')
   union all
-  select format('The role %I reaches the table %I.%I, whose row-level security is not enabled and forced.',
+  select format('The role %I can access the table %I.%I, whose row-level security is not enabled and forced.',
       current_user, t.nspname, t.relname)
     from tables t where not t.guarded
       and pg_catalog.has_any_column_privilege(t.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
   union all
-  select format('The role %I may create temporary objects: run "revoke temporary on database %I from public" as the owner.',
+  select format('The role %I can create temporary objects: run "revoke temporary on database %I from public" as the owner.',
       current_user, current_database())
     where pg_catalog.has_database_privilege(current_database(), 'TEMPORARY')
   union all
-  select format('The role %I may create objects in the schema %I.', current_user, n.nspname)
+  select format('The role %I can create objects in the schema %I.', current_user, n.nspname)
     from pg_catalog.pg_namespace n
     where n.nspname !~ '^pg_' and pg_catalog.has_schema_privilege(n.oid, 'CREATE')
   union all
@@ -42,11 +42,11 @@ export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
         where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'e')
   union all
   select format('The role %I is not a member of todo_api.', current_user)
-    where not exists (select from mine where rolname = 'todo_api')`
+    where not exists (select from own_roles where rolname = 'todo_api')`
 
-/** Whether contexts can be sealed: a restored dump holds no key. */
+/** Whether there is a key for signing the user context; a restored dump has none. */
 export const hasContextKey = (tx: Tx) => tx<{ exists: boolean }>`select app.has_context_key() as exists`
 
-/** The newest migration that has been applied. */
+/** The version of the newest applied migration. */
 export const getSchemaVersion = (tx: Tx) =>
   tx<{ version: string }>`select coalesce(app.schema_version(), '') as version`

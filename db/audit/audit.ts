@@ -1,12 +1,12 @@
 import type { Sql } from 'postgres'
-import { findings } from './findings.ts'
+import { findingQueries } from './findings.ts'
 
 export interface AuditOptions {
-  /** The schemas to look into; every one that is not the system's when left out. */
+  /** The schemas to check; by default all but the system's. */
   schemas?: readonly string[] | undefined
-  /** The roles that the application logs in with; what they are members of counts too. */
+  /** The roles that the application logs in with; the roles they are members of are included. */
   roles: readonly string[]
-  /** The column that says whose a row is. */
+  /** The column that contains a row's owner; by default `user_id`. */
   column?: string | undefined
 }
 export interface Finding {
@@ -17,14 +17,14 @@ export interface AuditedTable {
   name: string
   /** `forced`, `enabled` or `off`. */
   rls: string
-  /** The commands that have a policy for the roles. */
+  /** The commands with a policy for the roles. */
   policies: string
-  /** What the roles are granted, on the table or on some of its columns. */
+  /** The privileges of the roles; those on some columns only are marked with `(…)`. */
   grants: string
 }
 
-// What every query starts from. Memberships by pg_auth_members and not by pg_has_role(), which says of a
-// superuser that it is a member of everything.
+// Every query begins with these. They read memberships from pg_auth_members, because pg_has_role() treats a superuser
+// as a member of every role.
 const base = `
 with recursive asked as (
   select $1::text[] as schemas, $2::text[] as roles, $3::text as owner_column
@@ -69,10 +69,9 @@ with recursive asked as (
 )`
 
 /**
- * Reads the catalogue: what each table is guarded by, and all that would let the roles around row-level
- * security. Any role may run it, for the catalogue is open to all.
- * @returns the tables, and the findings: none when all is well
- * @throws Error when a role or a schema does not exist, of which nothing would be found
+ * Audits row-level security from the catalogue, which every role can read.
+ * @returns how each table is protected, and everything that would let the roles bypass row-level security
+ * @throws {Error} when a role or a schema does not exist
  */
 export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: AuditOptions) {
   const parameters = [schemas ? [...schemas] : null, [...roles], column]
@@ -83,7 +82,7 @@ export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: Au
     union all
     select format('schema %s', schema) from asked, unnest(asked.schemas) schema
     where schema not in (select name from schemas)`)
-  if (unknown) throw new Error(`There is no ${unknown.name} to look into.`)
+  if (unknown) throw new Error(`The ${unknown.name} does not exist.`)
   const tables = await ask<AuditedTable>(`
     select t.name,
            case when t.relrowsecurity and t.relforcerowsecurity then 'forced' when t.relrowsecurity then 'enabled' else 'off' end as rls,
@@ -93,6 +92,6 @@ export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: Au
               from grants g where g.relation = t.oid) as grants
     from tables t order by t.name`)
   const found: Finding[] = []
-  for (const query of findings) found.push(...(await ask<Finding>(query)))
+  for (const query of findingQueries) found.push(...(await ask<Finding>(query)))
   return { tables: [...tables], findings: found }
 }
