@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres'
+import { findAdvisories } from './advisories.ts'
 import { findingQueries } from './findings.ts'
 
 export interface AuditOptions {
@@ -70,7 +71,8 @@ with recursive asked as (
 
 /**
  * Audits row-level security from the catalogue, which every role can read.
- * @returns how each table is protected, and everything that would let the roles bypass row-level security
+ * @returns how each table is protected, everything that would let the roles bypass row-level security, and the known
+ *   holes of the server's version, which only an update closes
  * @throws {Error} when a role or a schema does not exist
  */
 export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: AuditOptions) {
@@ -93,5 +95,7 @@ export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: Au
     from tables t order by t.name`)
   const found: Finding[] = []
   for (const query of findingQueries) found.push(...(await ask<Finding>(query)))
-  return { tables: [...tables], findings: found }
+  const [server] = await sql<{ version: number }[]>`
+    select current_setting('server_version_num')::integer as version`
+  return { tables: [...tables], findings: found, advisories: findAdvisories(Number(server?.version)) }
 }

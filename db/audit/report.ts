@@ -9,7 +9,7 @@ DATABASE_URL, or in the running embedded one.
   --schema  a schema to check; by default all
   --column  the column that contains a row's owner; by default user_id
   --json    print JSON instead of text
-Exits with 1 if there are findings, and with 2 if the audit could not run.`
+Names known security holes of the server's version, too. Exits with 1 if there are findings, and with 2 if the audit could not run.`
 
 const { values } = parseArgs({
   options: {
@@ -32,9 +32,10 @@ async function main(): Promise<number> {
     const [me] = await sql<{ name: string }[]>`select current_user as name`
     const login = DATABASE_URL && decodeURIComponent(new URL(DATABASE_URL).username)
     const roles = values.role ?? [login || String(me?.name)]
-    const { tables, findings } = await audit(sql, { roles, schemas: values.schema, column: values.column })
-    if (values.json) console.log(JSON.stringify({ roles, tables, findings }, null, 2))
-    else console.log(toText(roles, tables, findings))
+    const { column } = values
+    const { tables, findings, advisories } = await audit(sql, { roles, schemas: values.schema, column })
+    if (values.json) console.log(JSON.stringify({ roles, tables, findings, advisories }, null, 2))
+    else console.log([toText(roles, tables, findings), ...toWarning(advisories)].join('\n'))
     return findings.length > 0 ? 1 : 0
   })
 }
@@ -50,6 +51,12 @@ function toText(roles: readonly string[], tables: readonly AuditedTable[], findi
     ...alignColumns(findings.map(({ object, finding }) => [`  ${object}`, finding])),
   ].join('\n')
 }
+
+/** Not a finding: nothing in the database is wrong. */
+const toWarning = (advisories: readonly string[]) =>
+  advisories.length > 0
+    ? ['', 'Update the server: its version has known holes.', ...advisories.map((line) => `  ${line}`)]
+    : []
 
 /** Pads each cell to the width of its column. */
 function alignColumns(rows: readonly string[][]): string[] {

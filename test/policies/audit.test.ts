@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { findAdvisories } from '../../db/audit/advisories.ts'
 import { audit } from '../../db/audit/audit.ts'
 import { cloneDatabase } from '../database.ts'
 
@@ -114,6 +115,14 @@ t.test('finds what every role may create until it is revoked', async (t) => {
     { object: `database ${name}`, finding: 'PUBLIC may create schemas in it' },
     { object: 'lo_create(oid)', finding: 'PUBLIC may create large objects, which no policy protects' },
   ])
+})
+
+t.test("names the known holes of the server's version", async (t) => {
+  t.match(findAdvisories(150013).join(), /CVE-2025-8713: .*; fixed in 15\.14/)
+  t.match(findAdvisories(180001).join(), /CVE-2026-2006: .*; fixed in 18\.2/)
+  t.notMatch(findAdvisories(180001).join(), 'CVE-2025-8713', 'which 18 never had')
+  t.match(findAdvisories(170011), [/^CVE-2026-120154: /])
+  for (const version of [150020, 160016, 170012, 180007, 190000]) t.same(findAdvisories(version), [])
 })
 
 t.test('follows a role into what it is a member of', async (t) => {
