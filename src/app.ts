@@ -29,6 +29,7 @@ import docs from './openapi/plugin.ts'
 import root from './root/routes.ts'
 import security from './security/routes.ts'
 import batch from './todos/batch.ts'
+import lists from './todos/list-routes.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
 
@@ -118,7 +119,8 @@ export async function buildApp(
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)
-  await app.register(todos, { config })
+  await app.register(todos)
+  await app.register(lists, { config })
   await app.register(batch)
 
   try {

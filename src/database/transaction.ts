@@ -25,7 +25,7 @@ class Fragment {
   constructor(strings: TemplateStringsArray, values: readonly Part[], unkept = false) {
     this.strings = strings
     this.values = values
-    this.unkept = unkept
+    this.unkept = unkept || values.some((part) => part instanceof Fragment && part.unkept)
   }
 }
 /** A tagged template, so that no text from outside can ever become SQL. */

@@ -80,11 +80,15 @@ function toFault({ errors }: ValidateFunction): Fault {
 
 const INTEGER = /^-?(?:0|[1-9]\d*)$/
 
-/** Parameters are text: converts plain decimal integers, and `true` and `false`, in place. All else stays as it is. */
+/**
+ * Parameters are text: converts plain decimal integers, and `true` and `false`, in place, and makes an array of a
+ * single value where the parameter may repeat. All else stays as it is.
+ */
 function convert({ properties = {} }: Schema, values: Values): void {
   for (const [name, { type }] of Object.entries(properties)) {
     const text = values[name]
     if (typeof text !== 'string') continue
+    if (type === 'array') values[name] = [text]
     if (type === 'integer' && INTEGER.test(text)) values[name] = Number(text)
     if (type === 'boolean' && (text === 'true' || text === 'false')) values[name] = text === 'true'
   }

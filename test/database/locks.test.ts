@@ -90,7 +90,7 @@ t.test(
       let runs = 0
       const failing = (times: number) => async (tx: Tx) => {
         const [{ id } = { id: '' }] = await tx<{ id: string }>`
-        insert into todos (id, title) values (gen_random_uuid(), ${code}) returning id`
+        insert into todos (id, title, folded_title) values (gen_random_uuid(), ${code}, ${code}) returning id`
         if (++runs <= times) await tx`select public.fail()`
         return id
       }
