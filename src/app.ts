@@ -119,8 +119,8 @@ export async function buildApp(
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)
-  await app.register(todos)
   await app.register(lists, { config })
+  await app.register(todos)
   await app.register(batch)
 
   try {

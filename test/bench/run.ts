@@ -1,5 +1,6 @@
 import { measureFairness } from './fairness.ts'
 import { measureGrowth } from './growth.ts'
+import { measureLists } from './lists.ts'
 import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
 import { conclude, publish } from './report.ts'
@@ -21,6 +22,7 @@ const parts = {
   storm: measureStorm,
   fairness: measureFairness,
   growth: measureGrowth,
+  lists: measureLists,
   stalls: measureStalls,
 }
 const asked = process.argv.slice(2)
