@@ -324,6 +324,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tags with their counts
+         * @description Every tag of your todos, completed ones too, sorted by the code points of its text.
+         */
+        get: operations["listTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/todos/{id}": {
         parameters: {
             query?: never;
@@ -350,26 +370,6 @@ export interface paths {
          * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.
          */
         patch: operations["updateTodo"];
-        trace?: never;
-    };
-    "/tags": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List tags with their counts
-         * @description Every tag of your todos, completed ones too, sorted by the code points of its text.
-         */
-        get: operations["listTags"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/todos/batch": {
@@ -877,6 +877,63 @@ export interface components {
              */
             token: string;
         };
+        TodoPage: {
+            data: components["schemas"]["Todo"][];
+            /**
+             * Format: int32
+             * @example 20
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @description Null when a cursor was sent.
+             * @example 0
+             */
+            offset: number | null;
+            /**
+             * @description Whether there are more after these.
+             * @example false
+             */
+            has_more: boolean;
+            /**
+             * @description For the `cursor` parameter of the next page; null when there is none.
+             * @example null
+             */
+            next_cursor: string | null;
+            /**
+             * Format: int32
+             * @description How many there are on all pages, with `count=exact`.
+             * @example 1
+             */
+            total?: number;
+        };
+        TagPage: {
+            data: {
+                /** @example home */
+                tag: string;
+                /**
+                 * Format: int32
+                 * @description How many todos have it.
+                 * @example 3
+                 */
+                count: number;
+            }[];
+            /**
+             * Format: int32
+             * @example 100
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @example 0
+             */
+            offset: number;
+            /**
+             * @description Whether there are more after these.
+             * @example false
+             */
+            has_more: boolean;
+        };
         NewTodo: {
             /**
              * @description Kept exactly as sent.
@@ -955,63 +1012,6 @@ export interface components {
              * @example 0
              */
             position?: number;
-        };
-        TodoPage: {
-            data: components["schemas"]["Todo"][];
-            /**
-             * Format: int32
-             * @example 20
-             */
-            limit: number;
-            /**
-             * Format: int32
-             * @description Null when a cursor was sent.
-             * @example 0
-             */
-            offset: number | null;
-            /**
-             * @description Whether there are more after these.
-             * @example false
-             */
-            has_more: boolean;
-            /**
-             * @description For the `cursor` parameter of the next page; null when there is none.
-             * @example null
-             */
-            next_cursor: string | null;
-            /**
-             * Format: int32
-             * @description How many there are on all pages, with `count=exact`.
-             * @example 1
-             */
-            total?: number;
-        };
-        TagPage: {
-            data: {
-                /** @example home */
-                tag: string;
-                /**
-                 * Format: int32
-                 * @description How many todos have it.
-                 * @example 3
-                 */
-                count: number;
-            }[];
-            /**
-             * Format: int32
-             * @example 100
-             */
-            limit: number;
-            /**
-             * Format: int32
-             * @example 0
-             */
-            offset: number;
-            /**
-             * @description Whether there are more after these.
-             * @example false
-             */
-            has_more: boolean;
         };
         CreateOperation: {
             /**
@@ -5631,6 +5631,217 @@ export interface operations {
             };
         };
     };
+    listTags: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tags. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "tag": "home",
+                     *           "count": 3
+                     *         }
+                     *       ],
+                     *       "limit": 100,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TagPage"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getTodo: {
         parameters: {
             query?: never;
@@ -6546,217 +6757,6 @@ export interface operations {
                      *       "code": "overloaded",
                      *       "detail": "The service is busy.",
                      *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listTags: {
-        parameters: {
-            query?: {
-                limit?: number;
-                offset?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of tags. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "tag": "home",
-                     *           "count": 3
-                     *         }
-                     *       ],
-                     *       "limit": 100,
-                     *       "offset": 0,
-                     *       "has_more": false
-                     *     }
-                     */
-                    "application/json": components["schemas"]["TagPage"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tags",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
                      */

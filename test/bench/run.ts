@@ -8,6 +8,7 @@ import { withDatabase } from './service.ts'
 import { measureStalls } from './stalls.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
 import { measureTrips } from './trips.ts'
+import { measureWrites } from './writes.ts'
 
 // Ratios, each measured side by side in one run: machines are shared and noisy, their absolute figures
 // mean little. Ends with one line per target, and exit code 1 when one is missed.
@@ -23,6 +24,7 @@ const parts = {
   fairness: measureFairness,
   growth: measureGrowth,
   lists: measureLists,
+  writes: measureWrites,
   stalls: measureStalls,
 }
 const asked = process.argv.slice(2)
