@@ -305,7 +305,7 @@ export interface paths {
         };
         /**
          * List todos, newest first
-         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page.
+         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` has the next, previous and first page; those that would make it too long are left out.
          */
         get: operations["listTodos"];
         put?: never;
@@ -316,9 +316,29 @@ export interface paths {
         post: operations["createTodo"];
         /**
          * Delete completed todos, or all
-         * @description `completed` or `all`, exactly one of the two.
+         * @description Either `completed=true` or `all=true`.
          */
         delete: operations["deleteTodos"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tags with their counts
+         * @description Every tag of your todos, completed ones too, sorted by the code points of its text.
+         */
+        get: operations["listTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -857,6 +877,63 @@ export interface components {
              */
             token: string;
         };
+        TodoPage: {
+            data: components["schemas"]["Todo"][];
+            /**
+             * Format: int32
+             * @example 20
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @description Null when a cursor was sent.
+             * @example 0
+             */
+            offset: number | null;
+            /**
+             * @description Whether more items follow.
+             * @example false
+             */
+            has_more: boolean;
+            /**
+             * @description For the `cursor` parameter of the next page; null when there is none.
+             * @example null
+             */
+            next_cursor: string | null;
+            /**
+             * Format: int32
+             * @description How many there are on all pages, with `count=exact`.
+             * @example 1
+             */
+            total?: number;
+        };
+        TagPage: {
+            data: {
+                /** @example home */
+                tag: string;
+                /**
+                 * Format: int32
+                 * @description How many todos have it.
+                 * @example 3
+                 */
+                count: number;
+            }[];
+            /**
+             * Format: int32
+             * @example 100
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @example 0
+             */
+            offset: number;
+            /**
+             * @description Whether more items follow.
+             * @example false
+             */
+            has_more: boolean;
+        };
         NewTodo: {
             /**
              * @description Kept exactly as sent.
@@ -935,36 +1012,6 @@ export interface components {
              * @example 0
              */
             position?: number;
-        };
-        TodoPage: {
-            data: components["schemas"]["Todo"][];
-            /**
-             * Format: int32
-             * @example 20
-             */
-            limit: number;
-            /**
-             * Format: int32
-             * @description Null when a cursor was sent.
-             * @example 0
-             */
-            offset: number | null;
-            /**
-             * @description Whether more items follow.
-             * @example false
-             */
-            has_more: boolean;
-            /**
-             * @description For the `cursor` parameter of the next page; null when there is none.
-             * @example null
-             */
-            next_cursor: string | null;
-            /**
-             * Format: int32
-             * @description How many there are on all pages, with `count=exact`.
-             * @example 1
-             */
-            total?: number;
         };
         CreateOperation: {
             /**
@@ -4803,15 +4850,17 @@ export interface operations {
                 completed?: boolean;
                 /** @description 0 none, 1 low, 2 medium, 3 high. */
                 priority?: number;
-                /** @description Has this tag; compared in Unicode NFC. */
-                tag?: string;
-                /** @description Has every one of these words in title or notes, whatever their case and accents. */
+                /** @description Has this tag; compared in Unicode NFC. May be repeated: has all of them. */
+                tag?: string[];
+                /** @description Every one of these words is in the title or the notes, anywhere, also inside a word, whatever its case and accents. */
                 q?: string;
+                /** @description Has no due date. Not together with `due_from` or `due_before`. */
+                due?: "none";
+                /** @description Is due at this time or later. */
+                due_from?: string;
                 /** @description Is due before this time. */
                 due_before?: string;
-                /** @description Is due after this time. */
-                due_after?: string;
-                /** @description `-` is descending. The id breaks ties. What is never due comes last, and first descending. */
+                /** @description `-` is descending. The id breaks ties. `title` ignores case and accents. Todos without a due date come last, and first descending. */
                 sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "due_at" | "-due_at" | "priority" | "-priority" | "position" | "-position" | "title" | "-title";
                 limit?: number;
                 /** @description Not together with `cursor`. */
@@ -5380,9 +5429,9 @@ export interface operations {
     deleteTodos: {
         parameters: {
             query?: {
-                /** @example true */
-                completed?: boolean;
-                /** @description All of them, and no other filter. */
+                /** @description Only those that are completed. */
+                completed?: true;
+                /** @description All of them. */
                 all?: true;
             };
             header?: never;
@@ -5574,6 +5623,217 @@ export interface operations {
                      *       "code": "overloaded",
                      *       "detail": "The service is overloaded.",
                      *       "instance": "/todos",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTags: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tags. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "tag": "home",
+                     *           "count": 3
+                     *         }
+                     *       ],
+                     *       "limit": 100,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TagPage"];
+                };
+            };
+            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Invalid request",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is invalid: see errors.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is required",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is required.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks a required scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token lacks a required scope",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token lacks a required scope.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The client does not accept JSON: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Only application/json is available",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "Only application/json is available.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal server error",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Internal server error.",
+                     *       "instance": "/tags",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is overloaded",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is overloaded.",
+                     *       "instance": "/tags",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
                      */

@@ -27,6 +27,7 @@ import { createSchemaController } from './http/validation.ts'
 import openapi from './openapi/plugin.ts'
 import service from './service/routes.ts'
 import batch from './todos/batch.ts'
+import lists from './todos/list-routes.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
 
@@ -120,7 +121,8 @@ export async function buildApp(
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)
-  await app.register(todos, { config })
+  await app.register(lists, { config })
+  await app.register(todos)
   await app.register(batch)
   if (more) await app.register(more)
 

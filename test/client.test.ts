@@ -29,7 +29,7 @@ t.test('serves a client that was made from the document, with the types that it 
   t.equal(made.response.headers.get('location'), `/todos/${id}`)
 
   const list = await client.GET('/todos', {
-    params: { query: { tag: 'home', sort: '-due_at', count: 'exact' } },
+    params: { query: { tag: ['home'], sort: '-due_at', count: 'exact' } },
   })
   t.same([list.data?.total, list.data?.data[0]?.title], [1, 'Water the plants'])
   const params = { path: { id }, header: { 'if-match': `${made.response.headers.get('etag')}` } }

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- What the API does for somebody who has not been authenticated yet, or may not do itself. All but
--- app.search_keys run with the rights of todo_auth, on a fixed search_path that looks for temporary objects last.
+-- What the API does for somebody who has not been authenticated yet, or may not do itself. All run with the rights of
+-- todo_auth, on a fixed search_path that looks for temporary objects last.
 grant create on schema app to todo_auth;
 set local role todo_auth;
 
@@ -261,43 +261,12 @@ $$;
 comment on function app.remove_expired(integer) is
   'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
-reset role;
-
--- Words compare without case and accents: decomposed (Unicode NFD), without the combining marks. Each is hashed
--- together with its user, so that one index serves all users and a search reads only one user's entries.
-create function app.search_keys(owner uuid, words text) returns bigint[]
-  language sql immutable parallel safe
-  return (
-    select array_agg(hashtextextended(lexeme, hashtextextended(owner::text, 0)))
-    from unnest(to_tsvector('pg_catalog.simple',
-      lower(regexp_replace(normalize(words, nfd), '[\u0300-\u036f]', '', 'g')))) as word
-  );
-comment on function app.search_keys(uuid, text) is 'The words of a text as one user''s search keys; null when there is none.';
-grant execute on function app.search_keys(uuid, text) to todo_api, todo_auth;
-create index todos_search_idx on todos
-  using gin (app.search_keys(user_id, title || ' ' || coalesce(notes, ''))) with (fastupdate = off);
-
-set local role todo_auth;
--- A policy keeps an index from being searched by an operator that is not leakproof, as those of arrays are not. So this
--- function finds the candidates, and the policies decide about each in the query around it. Materialized, so that no
--- plan made for a user with few todos is kept for one with many.
-create function app.search_todos(words text) returns setof uuid
-  language sql stable security definer set search_path = pg_catalog, pg_temp
-begin atomic
-  with found as materialized (
-    select user_id, id from public.todos
-    where app.search_keys(user_id, title || ' ' || coalesce(notes, '')) operator(pg_catalog.@>) app.search_keys(app.user_id(), words)
-  )
-  select id from found where user_id = app.user_id();
-end;
-comment on function app.search_todos(text) is 'The todos of the transaction''s user that have every one of the words in title or notes.';
-
 grant execute on function
     app.schema_version(), app.register(uuid, text, text, text), app.password_salt(text, integer),
     app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
     app.change_account(text, text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
     app.note_use(), app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text),
-    app.remove_expired(integer), app.search_todos(text)
+    app.remove_expired(integer)
   to todo_api;
 reset role;
 revoke create on schema app from todo_auth;
@@ -336,7 +305,5 @@ drop function
   app.login(text, text, uuid, bytea, integer, text[], bytea, uuid, inet, text), app.rehash(text, text),
   app.change_account(text, text, text, text, uuid[], inet, text), app.authenticate(uuid, uuid, bytea),
   app.note_use(), app.refresh(uuid, bytea, bytea, bytea, bytea, integer, uuid, inet, text),
-  app.remove_expired(integer), app.search_todos(text);
+  app.remove_expired(integer);
 reset role;
-drop index todos_search_idx;
-drop function app.search_keys(uuid, text);

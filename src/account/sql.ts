@@ -1,7 +1,7 @@
 import type { User } from '../auth/schema.ts'
 import { shardKey, type Tx } from '../database/transaction.ts'
 import type { Client, PageQuery } from '../http/schemas.ts'
-import type { Todo } from '../todos/schema.ts'
+import { type Todo, todoColumns } from '../todos/schema.ts'
 import type { AccessToken } from '../tokens/schema.ts'
 import type { Event, Session } from './schema.ts'
 
@@ -78,7 +78,7 @@ export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
   limit ${limit}`
 
 export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
-  select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
+  select ${todoColumns}
   from todos
   where ${shardKey} and id > ${after}
   order by id

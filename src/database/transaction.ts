@@ -26,7 +26,7 @@ class Fragment {
   constructor(strings: TemplateStringsArray, parts: readonly Part[], unprepared = false) {
     this.strings = strings
     this.parts = parts
-    this.unprepared = unprepared
+    this.unprepared = unprepared || parts.some((part) => part instanceof Fragment && part.unprepared)
   }
 }
 

@@ -81,11 +81,15 @@ function toFault({ errors }: ValidateFunction): Fault {
 
 const INTEGER = /^-?(?:0|[1-9]\d*)$/
 
-/** Converts parameters in place: plain decimal integers, and `true` and `false`. Other text stays unchanged. */
+/**
+ * Converts parameters in place: plain decimal integers, `true` and `false`, and a single value of a parameter that may be
+ * repeated to an array. Other text stays unchanged.
+ */
 function convert({ properties = {} }: Schema, values: Values): void {
   for (const [name, { type }] of Object.entries(properties)) {
     const text = values[name]
     if (typeof text !== 'string') continue
+    if (type === 'array') values[name] = [text]
     if (type === 'integer' && INTEGER.test(text)) values[name] = Number(text)
     if (type === 'boolean' && (text === 'true' || text === 'false')) values[name] = text === 'true'
   }

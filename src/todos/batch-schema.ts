@@ -4,8 +4,8 @@ import { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 export const BulkQuery = Type.Object(
   {
-    completed: Type.Optional(Type.Boolean({ examples: [true] })),
-    all: Type.Optional(Type.Literal(true, { description: 'All of them, and no other filter.' })),
+    completed: Type.Optional(Type.Literal(true, { description: 'Only those that are completed.' })),
+    all: Type.Optional(Type.Literal(true, { description: 'All of them.' })),
   },
   { additionalProperties: false },
 )

@@ -52,18 +52,16 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'deleteTodos',
         tags,
         summary: 'Delete completed todos, or all',
-        description: '`completed` or `all`, exactly one of the two.',
+        description: 'Either `completed=true` or `all=true`.',
         querystring: BulkQuery,
         response: { 200: Ref(Deleted), ...problems(400, ...TOKEN) },
       },
     },
     async (request) => {
       const { completed, all } = request.query
-      if (completed === undefined && !all)
-        throw invalidParameter('all', 'required', 'is missing, and so is completed')
-      if (completed !== undefined && all)
-        throw invalidParameter('all', 'conflict', 'cannot be sent with completed')
-      return firstOrNotFound(await request.withUser((tx) => deleteTodos(tx, completed ?? null)))
+      if (!completed && !all) throw invalidParameter('completed', 'required', 'or all is required')
+      if (completed && all) throw invalidParameter('all', 'conflict', 'cannot be sent with completed')
+      return firstOrNotFound(await request.withUser((tx) => deleteTodos(tx, all ? 'all' : 'completed')))
     },
   )
 }

@@ -6,7 +6,9 @@ const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu
  */
 const MARKS =
   /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]/gu
-const APOSTROPHES = /[\u2018-\u201b\u2032\u02b9\u02bb\u02bc\u02bd\u02c8\u0060\u00b4\u05f3]/gu
+const APOSTROPHES = /[\u2018-\u201b\u2032\u02b9\u02bb\u02bc\u02bd\u02c8\u0060\u05f3]/gu
+/** Typed as an apostrophe, but NFKD would make a space of it. */
+const ACUTE = /[\u00b4\u1ffd]/g
 const QUOTES = /[\u201c-\u201f\u2033\u00ab\u00bb\u2039\u203a\u05f4]/gu
 const DASHES = /[\u2010-\u2015\u2212\u2043\u05be]/gu
 
@@ -25,7 +27,9 @@ const MAX_LENGTH = 40_000
  */
 export function foldText(text: string): string {
   const plain = removeMarks(
-    normalize(text.replace(IGNORABLE, ''), 'NFKD').slice(0, MAX_LENGTH).replace(IGNORABLE, ''),
+    normalize(text.replace(ACUTE, "'").replace(IGNORABLE, ''), 'NFKD')
+      .slice(0, MAX_LENGTH)
+      .replace(IGNORABLE, ''),
   )
     .replace(APOSTROPHES, "'")
     .replace(QUOTES, '"')
@@ -38,9 +42,13 @@ export function foldText(text: string): string {
 
 const removeMarks = (text: string): string => text.replace(MARKS, '')
 
-/** The words of a search, each as a pattern for LIKE that finds it anywhere. */
-export const toPatterns = (search: string): string[] =>
-  foldText(search)
-    .split(/\s+/u)
-    .filter(Boolean)
+/**
+ * The words of a search, each as a pattern for LIKE that finds it anywhere. A word within another one is left out: the
+ * longer one finds both.
+ */
+export function toPatterns(search: string): string[] {
+  const words = [...new Set(foldText(search).split(/\s+/u).filter(Boolean))]
+  return words
+    .filter((word) => !words.some((other) => other !== word && other.includes(word)))
     .map((word) => `%${word.replaceAll(/[\\%_]/g, '\\$&')}%`)
+}

@@ -3,7 +3,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
-import type { Config } from '../config.ts'
 import {
   ANY_VERSION,
   isModified,
@@ -15,16 +14,12 @@ import {
 import { unknownContent } from '../http/content.ts'
 import { ApiError, firstOrNotFound, notFound } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
-import { createCursors } from './cursor.ts'
-import { countTodos, listTodos } from './list.ts'
-import { toTodoPage } from './page.ts'
-import { NewTodo, Todo, TodoPage, TodoParams, TodoPatch, TodoQuery } from './schema.ts'
+import { NewTodo, Todo, TodoParams, TodoPatch } from './schema.ts'
 import { createTodo, deleteTodo, findTodo, getTodo, updateTodo } from './sql.ts'
 
 /** The user's todos. */
-const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
-  for (const schema of [Todo, NewTodo, TodoPatch, TodoPage]) app.addSchema(schema)
-  const cursors = createCursors(config)
+const todos: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [Todo, NewTodo, TodoPatch]) app.addSchema(schema)
   const tags = ['todos']
   const conditional = { 'if-match': Headers.ifMatch, 'if-none-match': Headers.ifNoneMatch }
   const tagged = (description: string) => ({
@@ -32,39 +27,6 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
     headers: { etag: Headers.etag },
     content: { 'application/json': { schema: Ref(Todo) } },
   })
-
-  app.get(
-    '/todos',
-    {
-      config: { scope: 'todos:read' },
-      schema: {
-        operationId: 'listTodos',
-        tags,
-        summary: 'List todos, newest first',
-        description:
-          'Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page.',
-        querystring: TodoQuery,
-        response: {
-          200: {
-            description: 'A page of todos.',
-            headers: { link: Headers.link },
-            content: { 'application/json': { schema: Ref(TodoPage) } },
-          },
-          ...problems(400, ...TOKEN),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { query } = request
-      const { user_id } = request.credential
-      const place = cursors.read(user_id, query)
-      const [rows, counted] = query.count
-        ? await request.withUser((tx) => Promise.all([listTodos(tx, query, place), countTodos(tx, query)]))
-        : [await request.withUser((tx) => listTodos(tx, query, place))]
-      const { page, link } = toTodoPage(rows, place, query, user_id, cursors)
-      return reply.header('link', link).send(counted ? { ...page, ...firstOrNotFound(counted) } : page)
-    },
-  )
 
   app.post(
     '/todos',
@@ -125,9 +87,8 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
       const todo = firstOrNotFound(await request.withUser((tx) => getTodo(tx, params.id)))
       const etag = toEntityTag(todo.version)
       if (!matchesAny(headers['if-match'], etag)) throw new ApiError('precondition_failed')
-      const modified = isModified(headers['if-none-match'], etag)
       reply.header('etag', etag)
-      if (modified) return reply.send(todo)
+      if (isModified(headers['if-none-match'], etag)) return reply.send(todo)
       return reply.code(304).send(method === 'HEAD' ? unknownContent() : undefined)
     },
   )

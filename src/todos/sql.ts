@@ -1,25 +1,26 @@
-import { fragment, shardKey, type Tx } from '../database/transaction.ts'
+import { type Fragment, fragment, shardKey, type Tx, unpreparedFragment } from '../database/transaction.ts'
 import type { Precondition } from '../http/conditional.ts'
-import type { NewTodo, Todo, TodoPatch } from './schema.ts'
+import { foldText } from './folded-text.ts'
+import { type NewTodo, type Todo, type TodoPatch, todoColumns } from './schema.ts'
 
-// No statement here says whose todos it means: the policies do. `shardKey` says no more than where they are.
+// No statement here selects a user: the policies do. `shardKey` only routes a statement to its shard.
 
 export const getTodo = (tx: Tx, id: string) => tx<Todo>`
-  select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
-  from todos
-  where ${shardKey} and id = ${id}`
+  select ${todoColumns} from todos where ${shardKey} and id = ${id}`
 
 export const createTodo = (
   tx: Tx,
   id: string,
-  { title, notes, completed = false, due_at, priority = 0, tags = [], position = 0 }: NewTodo,
+  { title, notes = null, completed = false, due_at, priority = 0, tags = [], position = 0 }: NewTodo,
 ) => tx<Todo>`
-  insert into todos (id, title, notes, completed, completed_at, due_at, priority, tags, position)
-  values (${id}, ${title}, ${notes ?? null}, ${completed}, case when ${completed} then now() end, ${due_at ?? null},
-          ${priority}, ${tags}, ${position})
-  returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
+  insert into todos (id, title, folded_title, notes, folded_notes, completed, completed_at, due_at, priority, tags, position)
+  values (${id}, ${title}, ${foldText(title)}, ${notes}, ${foldNotes(notes)}, ${completed}, case when ${completed} then now() end,
+          ${due_at ?? null}, ${priority}, ${tags}, ${position})
+  returning ${todoColumns}`
 
-/** Whether there is such a todo, for a write that found none of the version it was meant for. */
+const foldNotes = (notes: string | null) => (notes === null ? null : foldText(notes))
+
+/** Whether the todo exists, after a write that found none of the version it was sent for. */
 export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`
   select id from todos where ${shardKey} and id = ${id}`
 
@@ -27,19 +28,40 @@ const isMet = ({ allowed, refused }: Precondition) => fragment`
   version = any (coalesce(${allowed}::integer[], array[version]))
   and version <> all (coalesce(${refused}::integer[], array[version]))`
 
-/** Lays the patch over the row in the database (RFC 7396): one statement, and the same
- * one for every set of members. An empty patch is no change. */
-export const updateTodo = (tx: Tx, id: string, patch: TodoPatch, precondition: Precondition) => tx<Todo>`
-  update todos
-  set (title, notes, completed, completed_at, due_at, priority, tags, position, version, updated_at) = (
-    select new.title, new.notes, new.completed,
-           case when new.completed then coalesce(todos.completed_at, now()) end,
-           new.due_at, new.priority, new.tags, new.position,
-           todos.version + (patch <> '{}')::integer,
-           case when patch = '{}' then todos.updated_at else now() end
-    from (select ${JSON.stringify(patch)}::jsonb as patch) as sent, jsonb_populate_record(todos, patch) as new)
-  where ${shardKey} and id = ${id} and ${isMet(precondition)}
-  returning id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
+/** How each member of a patch is written. */
+const assignments: {
+  [Member in keyof TodoPatch]-?: (value: Exclude<TodoPatch[Member], undefined>) => Fragment
+} = {
+  title: (title) => fragment`title = ${title}, folded_title = ${foldText(title)}`,
+  notes: (notes) => fragment`notes = ${notes}, folded_notes = ${foldNotes(notes)}`,
+  // LEAST ignores null: the time of the first completion stays. Citus accepts now() here, but not within CASE.
+  completed: (completed) =>
+    completed
+      ? fragment`completed = true, completed_at = least(completed_at, now())`
+      : fragment`completed = false, completed_at = null`,
+  due_at: (due_at) => fragment`due_at = ${due_at}`,
+  priority: (priority) => fragment`priority = ${priority}`,
+  tags: (tags) => fragment`tags = ${tags}`,
+  position: (position) => fragment`position = ${position}`,
+}
+
+/**
+ * Applies a merge patch (RFC 7396): writes the sent columns only, so that long notes are not written again. An empty
+ * patch changes nothing.
+ */
+export function updateTodo(tx: Tx, id: string, patch: TodoPatch, precondition: Precondition) {
+  const [first, ...others] = Object.entries(assignments)
+    .filter(([member]) => Object.hasOwn(patch, member))
+    .map(([member, assign]) => assign(patch[member as keyof TodoPatch] as never))
+  if (!first)
+    return tx<Todo>`select ${todoColumns} from todos where ${shardKey} and id = ${id} and ${isMet(precondition)}`
+  // One member is the common case. Of the many combinations no connection keeps a plan.
+  const changes = others.reduce((all, next) => unpreparedFragment`${all}, ${next}`, first)
+  return tx<Todo>`
+    update todos set ${changes}, version = version + 1, updated_at = now()
+    where ${shardKey} and id = ${id} and ${isMet(precondition)}
+    returning ${todoColumns}`
+}
 
 export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx<{ id: string }>`
   delete from todos
@@ -53,16 +75,19 @@ export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx
 export const lockTodos = (tx: Tx, ids: readonly string[]) => tx`
   select from todos where ${shardKey} and id = any (${ids}) order by id for update`
 
-/** Deletes all todos, or those that are completed, or those that are not. */
-export const deleteTodos = (tx: Tx, completed: boolean | null) => tx<{ deleted: number }>`
+/**
+ * Deletes all todos, or only the completed ones. The array keeps the policies' functions out of a join, where they
+ * would be called for each row.
+ */
+export const deleteTodos = (tx: Tx, which: 'all' | 'completed') => tx<{ deleted: number }>`
   with locked as materialized (
     select id from todos
-    where ${shardKey} and completed = coalesce(${completed}, completed)
+    where ${shardKey} and (completed or ${which === 'all'})
     order by id
     for update
   ), gone as (
     delete from todos
-    where ${shardKey} and id in (select id from locked)
+    where ${shardKey} and id = any (array(select id from locked))
     returning id
   )
   select count(*)::integer as deleted from gone`

@@ -183,7 +183,7 @@ t.test("exports all of the user's data, over many pages", async (t) => {
   await bob.ask('POST', '/todos', { title: "bob's" })
   await ada.ask('POST', '/tokens', { name: 'a', scopes: ['account'] })
   await database.admin`
-    insert into todos (user_id, id, title) select ${ada.id}, gen_random_uuid(), n::text from generate_series(1, 250) n`
+    insert into todos (user_id, id, title, folded_title) select ${ada.id}, gen_random_uuid(), n::text, n::text from generate_series(1, 250) n`
   const answer = await ada.ask('GET', '/me/export')
   t.equal(answer.statusCode, 200)
   t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
@@ -199,8 +199,8 @@ t.test("exports all of the user's data, over many pages", async (t) => {
 t.test('cuts an export short when the session ends while it is read', async (t) => {
   const user = await signUp(app)
   await database.admin`
-    insert into todos (user_id, id, title, notes)
-    select ${user.id}, gen_random_uuid(), n::text, repeat('x', 10000) from generate_series(1, 2000) n`
+    insert into todos (user_id, id, title, folded_title, notes)
+    select ${user.id}, gen_random_uuid(), n::text, n::text, repeat('x', 10000) from generate_series(1, 2000) n`
   await app.listen({ port: 0, host: '127.0.0.1' })
   const answer = await fetch(`${app.listeningOrigin}/me/export`, {
     headers: { authorization: `Bearer ${user.token}` },

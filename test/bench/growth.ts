@@ -8,9 +8,10 @@ const PAGE = 5000
 
 /** Todos of one user, made at once; twenty of them have the word needle. */
 const makeTodos = ({ admin }: Database, email: string, count: number) => admin`
-  insert into todos (user_id, id, title)
-  select u.id, uuidv7(make_interval(secs => n - ${count})), 'todo ' || n || case when n % ${count / 20} = 0 then ' needle' else '' end
-  from users u, generate_series(1, ${count}) n
+  insert into todos (user_id, id, title, folded_title)
+  select u.id, uuidv7(make_interval(secs => n - ${count})), title, title
+  from users u, generate_series(1, ${count}) n,
+       concat('todo ', n, case when n % ${count / 20} = 0 then ' needle' end) title
   where u.email = ${email}`
 
 async function fill(database: Database): Promise<void> {
@@ -19,8 +20,8 @@ async function fill(database: Database): Promise<void> {
     insert into users (id, email, email_folded)
     select gen_random_uuid(), 'user' || n || '@example.com', 'user' || n || '@example.com' from generate_series(1, ${MANY_USERS}) n`
   await admin`
-    insert into todos (user_id, id, title)
-    select id, gen_random_uuid(), 'todo of ' || email from users where email like 'user%'`
+    insert into todos (user_id, id, title, folded_title)
+    select id, gen_random_uuid(), 'todo of ' || email, 'todo of ' || email from users where email like 'user%'`
 }
 
 /** The cursor of a later page, found by walking there. */
@@ -52,10 +53,6 @@ const timer =
 export async function measureGrowth(database: Database): Promise<void> {
   progress(`growth: filling the database`)
   const small = await database.clone('small')
-  // Made anew at the end, which is faster by far than row by row.
-  const [index] = await database.admin<{ indexdef: string }[]>`
-    select indexdef from pg_indexes where indexname = 'todos_search_idx'`
-  await database.admin`drop index todos_search_idx`
   const api = await startApi(database)
   const users: Record<string, ReturnType<typeof timer>> = {}
   let last = ''
@@ -66,7 +63,6 @@ export async function measureGrowth(database: Database): Promise<void> {
     await makeTodos(database, email, count)
   }
   await fill(database)
-  await database.admin.unsafe(`${index?.indexdef}`)
   await database.admin`vacuum analyze`
   progress('growth: measuring')
   const cursor = await walk(api, last)
@@ -74,7 +70,8 @@ export async function measureGrowth(database: Database): Promise<void> {
   const variants: Record<string, () => Promise<number>> = {}
   for (const [name, request] of Object.entries(users)) {
     variants[`page 1 of ${name} todos`] = request('/todos')
-    variants[`q in ${name} todos`] = request('/todos?q=needle')
+    // Searching reads all of them: see search.ts.
+    if (name !== '10⁶') variants[`q in ${name} todos`] = request('/todos?q=needle')
     variants[`POST to ${name} todos`] = request('/todos', { title: 'one more' })
   }
   variants[`page ${PAGE} of 10⁶ todos`] = many(`/todos?cursor=${cursor}`)

@@ -1,5 +1,6 @@
 import { measureFairness } from './fairness.ts'
 import { measureGrowth } from './growth.ts'
+import { measureLists } from './lists.ts'
 import { measureEnumeration, measureStorm } from './logins.ts'
 import { measureMemory, measureStart } from './memory.ts'
 import { conclude, publish } from './report.ts'
@@ -8,6 +9,7 @@ import { withDatabase } from './service.ts'
 import { measureStalls } from './stalls.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
 import { measureTrips } from './trips.ts'
+import { measureWrites } from './writes.ts'
 
 // Ratios, each measured side by side in one run: machines are shared and noisy, their absolute figures
 // mean little. Ends with one line per target, and exit code 1 when one is missed.
@@ -23,6 +25,8 @@ const parts = {
   storm: measureStorm,
   fairness: measureFairness,
   growth: measureGrowth,
+  lists: measureLists,
+  writes: measureWrites,
   stalls: measureStalls,
 }
 const asked = process.argv.slice(2)

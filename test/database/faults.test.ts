@@ -44,7 +44,7 @@ t.test('rolls back when a statement fails, sent together or awaited', async (t) 
   await t.rejects(opened.withUser(credential, 'read write', fails), { code: '22012' })
   await leavesNothing(t, opened)
   const writesAndFails = async (tx: Tx) => {
-    await tx`insert into todos (id, title) values (gen_random_uuid(), 'half')`
+    await tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'half', 'half')`
     await fails(tx)
   }
   await t.rejects(opened.withUser(credential, 'read write', writesAndFails), { code: '22012' })
@@ -53,7 +53,8 @@ t.test('rolls back when a statement fails, sent together or awaited', async (t) 
 
 t.test('never tells as done what a failure undid that the work did not look at', async (t) => {
   const opened = open()
-  const insert = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'undone')`
+  const insert = (tx: Tx) =>
+    tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'undone', 'undone')`
   const looksAway = async (tx: Tx) => {
     await insert(tx)
     await tx`select 1 / 0`.catch(() => {})
@@ -76,7 +77,7 @@ t.test('rolls back when the work throws, at once or later', async (t) => {
   }
   await t.rejects(opened.withUser(credential, 'read write', atOnce), { message: 'bug' })
   const later = async (tx: Tx) => {
-    await tx`insert into todos (id, title) values (gen_random_uuid(), 'half')`
+    await tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'half', 'half')`
     throw new ApiError('not_found')
   }
   await t.rejects(opened.withUser(credential, 'read write', later), { code: 'not_found' })
@@ -87,7 +88,7 @@ t.test('rolls back when the work throws, at once or later', async (t) => {
 t.test('commits work of several statements', async (t) => {
   const opened = open()
   await opened.withUser(credential, 'read write', async (tx) => {
-    await tx`insert into todos (id, title) values (gen_random_uuid(), 'kept')`
+    await tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'kept', 'kept')`
     await tx`update todos set title = 'kept, too'`
   })
   t.same(await opened.withUser(credential, 'read only', listTitles), [{ title: 'kept, too' }])
@@ -96,7 +97,8 @@ t.test('commits work of several statements', async (t) => {
 
 t.test('writes nothing in a read only transaction', async (t) => {
   const opened = open()
-  const insert = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'x')`
+  const insert = (tx: Tx) =>
+    tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'x', 'x')`
   await t.rejects(opened.withUser(credential, 'read only', insert), { code: '25006' })
   await opened.withUser(credential, 'read write', insert)
   await opened.withUser(credential, 'read write', (tx) => tx`delete from todos`)
@@ -126,7 +128,8 @@ t.test('shows and does nothing for a session that is not alive, even to work tha
   }
   await t.rejects(opened.withUser(dead, 'read only', look), { code: 'revoked_token' })
   t.same(seen, [])
-  const write = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'x')`
+  const write = (tx: Tx) =>
+    tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'x', 'x')`
   await t.rejects(opened.withUser(dead, 'read write', write), { code: 'revoked_token' })
   await t.rejects(opened.withUser({ ...dead, user_id: 'not a uuid' }, 'read only', listTitles), {
     code: '22P02',
@@ -309,7 +312,7 @@ t.test('works without prepared statements', async (t) => {
   await opened.withUser(
     credential,
     'read write',
-    (tx) => tx`insert into todos (id, title) values (gen_random_uuid(), ${'a'})`,
+    (tx) => tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), ${'a'}, ${'a'})`,
   )
   t.same(await opened.withUser(credential, 'read write', (tx) => tx`delete from todos returning title`), [
     { title: 'a' },

@@ -69,7 +69,7 @@ t.test(
       loadConfig({ ...testing, DATABASE_URL: url, TRANSACTION_TIMEOUT_MS: '300' }),
     )
     t.teardown(opened.close)
-    const insert = (tx: Tx) => tx`insert into todos (id, title) values ('x', 'x')`
+    const insert = (tx: Tx) => tx`insert into todos (id, title, folded_title) values ('x', 'x', 'x')`
     await t.rejects(opened.withoutUser(insert), { code: 'unavailable' })
     await t.rejects(opened.withUser(credential, 'read write', insert), {
       code: 'unavailable',
@@ -97,7 +97,7 @@ t.test('does not doubt that nothing was done when the second run of a transactio
   const opened = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))
   t.teardown(opened.close)
   const awaits = async (tx: Tx) => {
-    await tx`insert into todos (id, title) values ('x', 'x')`
+    await tx`insert into todos (id, title, folded_title) values ('x', 'x', 'x')`
   }
   await t.rejects(opened.withUser(credential, 'read write', awaits), {
     code: 'unavailable',

@@ -51,7 +51,8 @@ t.test('answers as if nothing had happened when a migration changed a column, or
 t.test('runs work again that had seen results when a later statement is stale', async (t) => {
   let runs = 0
   const run = async (tx: Tx) => {
-    const [inserted] = await tx`insert into todos (id, title) values (gen_random_uuid(), 'seen') returning id`
+    const [inserted] =
+      await tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'seen', 'seen') returning id`
     if (++runs === 2) await tx`select public.forget()`
     const found = await tx`select id from todos where title = 'seen'`
     return { inserted, found }

@@ -48,7 +48,7 @@ t.test('refuses a statement that is empty, is COPY or controls the transaction',
     for (const within of [nobody, write, read])
       await t.rejects(within(opened, run), { message: /^Not allowed in a transaction/ }, name)
     const later = async (tx: Tx) => {
-      await tx`insert into todos (id, title) values (gen_random_uuid(), 'half')`
+      await tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'half', 'half')`
       return run(tx)
     }
     await t.rejects(write(opened, later), { message: /^Not allowed in a transaction/ }, name)

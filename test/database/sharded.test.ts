@@ -50,7 +50,6 @@ t.test('each names its shard when the database is sharded', async (t) => {
     t.equal(routed.length, asked.length, text)
     // The value of an INSERT is its default, which Citus evaluates before it chooses the shard.
     if (asked.length === 0) t.match(text, /^\s*insert into \w+( as kept)? \([^)]*\)\s+values \(/, text)
-    t.notMatch(text, /app\.search_todos/, 'no function asks a sharded table within a statement on one')
   }
   t.ok(sent.includes(user))
 })

@@ -41,10 +41,10 @@ t.test('psql answers what db/README.md says', needs('psql'), async (t) => {
   await admin`insert into users (id, email, email_folded)
     values (${ada}, 'ada@example.com', 'ada@example.com'), (${bob}, 'bob@example.com', 'bob@example.com')`
   await admin`
-    insert into todos (user_id, id, title) values
-      (${ada}, '01a20986-6f0e-73f5-a3ae-22a9c8f15d26', 'Water the plants'),
-      (${ada}, '01a20987-0b52-7f3c-9a55-4f1f6d0c8e11', 'Feed the cat'),
-      (${bob}, '01a20987-51c0-7d6e-b6a2-90e3a5c7f804', 'Buy a present for Ada')`
+    insert into todos (user_id, id, title, folded_title) values
+      (${ada}, '01a20986-6f0e-73f5-a3ae-22a9c8f15d26', 'Water the plants', 'water the plants'),
+      (${ada}, '01a20987-0b52-7f3c-9a55-4f1f6d0c8e11', 'Feed the cat', 'feed the cat'),
+      (${bob}, '01a20987-51c0-7d6e-b6a2-90e3a5c7f804', 'Buy a present for Ada', 'buy a present for ada')`
   // The token of the page.
   const { secret = Buffer.alloc(0) } = parseToken('access', `${/todo_pat_[\w-]+/.exec(page)}`) ?? {}
   await admin`

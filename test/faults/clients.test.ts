@@ -102,8 +102,8 @@ t.test('closes what does not finish its body, and holds nothing for it', async (
 
 t.test('closes what does not take its answer, and holds no connection to the database', async (t) => {
   const [row] = await database.admin`
-    insert into todos (user_id, id, title, notes)
-    select ${user.id}, gen_random_uuid(), 'long', repeat('x', 10000) from generate_series(1, 1500) returning 1 as one`
+    insert into todos (user_id, id, title, folded_title, notes)
+    select ${user.id}, gen_random_uuid(), 'long', 'long', repeat('x', 10000) from generate_series(1, 1500) returning 1 as one`
   t.equal(row?.one, 1)
   for (const [path, answers] of [
     ['/todos?limit=100', 30],
@@ -176,8 +176,8 @@ t.test('costs no connection when those who hang up are many and their statements
     )
   // Some milliseconds' work.
   await database.admin`
-    insert into todos (user_id, id, title, notes)
-    select ${user.id}, gen_random_uuid(), 'short', repeat('short ', 100) from generate_series(1, 2000)`
+    insert into todos (user_id, id, title, folded_title, notes, folded_notes)
+    select ${user.id}, gen_random_uuid(), 'short', 'short', repeat('short ', 100), repeat('short ', 100) from generate_series(1, 2000)`
   await isLeft(t)
   const before = await opened()
   for (let n = 0; n < 200; n++) {

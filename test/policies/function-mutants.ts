@@ -57,13 +57,6 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
     'set password_hash = new_password_hash where c.user_id = app.user_id()',
     'set password_hash = new_password_hash',
   ],
-  // Both at once: words are hashed with their user, so that each alone keeps users apart.
-  [
-    'search_todos',
-    /(search_keys\()app\.user_id\(\)(.*)\(found\.user_id = app\.user_id\(\)\)/s,
-    '$1todos.user_id$2true',
-  ],
-  ['search_keys', 'hashtextextended((search_keys.owner)::text, (0)::bigint)', '0'],
   ['note_use', '(sessions.user_id = app.user_id())', 'true'],
   ['note_use', '(access_tokens.user_id = app.user_id())', 'true'],
   ['note_use', '(sessions.id = app.credential_id())', 'true'],

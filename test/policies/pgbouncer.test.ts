@@ -48,7 +48,7 @@ async function keepApart(t: Test, DATABASE_PREPARE: 'true' | 'false') {
   const app = await createApp(t, { url }, env)
 
   const write = (tx: Tx, title: string) =>
-    tx`insert into todos (id, title) values (gen_random_uuid(), ${title}) returning user_id`
+    tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), ${title}, ${title}) returning user_id`
   const client = async (index: number) => {
     const user = await signUp(app)
     const credential = credentialOf(user.token)

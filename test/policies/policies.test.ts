@@ -84,7 +84,7 @@ t.test('comments on every table, policy and function', async (t) => {
 
 t.test('finds a user by the index, with the policy in its condition', async (t) => {
   await admin`
-    insert into todos (user_id, id, title, completed) select ${ids.ada}, gen_random_uuid(), 'x', false from generate_series(1, 2000)`
+    insert into todos (user_id, id, title, folded_title) select ${ids.ada}, gen_random_uuid(), 'x', 'x' from generate_series(1, 2000)`
   await admin`analyze todos`
   const explain = (statement: string) =>
     admin.begin(async (sql) => {

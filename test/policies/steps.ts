@@ -139,7 +139,9 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
       const answer = await me.ask(400, get(`/todos?limit=2&cursor=${cursor}`))
       return equal(answer.json().code, 'invalid_cursor')
     }
-    const { 2: last } = JSON.parse(Buffer.from(`${cursor.split('.')[0]}`, 'base64url').toString())
+    const last = Buffer.from(`${cursor.split('.')[0]}`, 'base64url')
+      .toString()
+      .slice(1, 37)
     const after = newestFirst(me).filter(({ id }) => id < last)
     deepEqual((await me.ask(200, get(`/todos?limit=2&cursor=${cursor}`))).json().data, after.slice(0, 2))
   },
@@ -158,6 +160,13 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     const answer = await me.ask(200, get(`/todos?q=${title}&limit=100`))
     const expected = newestFirst(me).filter((todo) => todo.title === title)
     deepEqual(answer.json().data, expected)
+  },
+  async 'GET /tags'(me) {
+    const counts = new Map<string, number>()
+    for (const { tags } of me.todos.values())
+      for (const tag of tags) counts.set(tag, (counts.get(tag) ?? 0) + 1)
+    const expected = [...counts].sort().map(([tag, count]) => ({ tag, count }))
+    deepEqual((await me.ask(200, get('/tags'))).json().data, expected)
   },
   async 'POST /todos'(me, { title, completed, priority, key }) {
     const body = { title, completed, priority, tags: [title] }
@@ -189,8 +198,9 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
   },
   'DELETE /todos/{id}': remove('todos', '/todos', (me, id) => me.todos.delete(id)),
   async 'DELETE /todos'(me, { completed }) {
-    const gone = [...me.todos.values()].filter((todo) => todo.completed === completed)
-    const answer = await me.ask(200, { method: 'DELETE', url: `/todos?completed=${completed}` })
+    const gone = [...me.todos.values()].filter((todo) => todo.completed || !completed)
+    const filter = completed ? 'completed' : 'all'
+    const answer = await me.ask(200, { method: 'DELETE', url: `/todos?${filter}=true` })
     equal(answer.json().deleted, gone.length)
     for (const { id } of gone) me.todos.delete(id)
   },

@@ -8,7 +8,7 @@ t.test('gives texts the same form that people take for the same', async (t) => {
     ['strasse', 'Straße', 'STRASSE', 'STRAẞE'],
     ['οδοσ', 'ΟΔΟΣ', 'οδός', 'Οδος'],
     ['istanbul', 'İstanbul', 'ISTANBUL'],
-    ["it's", 'It’s', 'IT‘S', 'it`s'],
+    ["it's", 'It’s', 'IT‘S', 'it`s', 'it´s', 'it\u1ffds'],
     ['"a" - b', '“A” – b', '«a» — B'],
     ['офис', 'Офис', 'ОФИС'],
     ['שלום', 'שָׁלוֹם'],
@@ -45,4 +45,5 @@ t.test('makes a pattern of each word, in which no character is special', async (
   t.same(toPatterns('  Milk\u00a0EGGS '), ['%milk%', '%eggs%'])
   t.same(toPatterns('100% a_b c\\d'), ['%100\\%%', '%a\\_b%', '%c\\\\d%'])
   t.same(toPatterns('\u00ad'), [])
+  t.same(toPatterns('a ab B cab a x'), ['%cab%', '%x%'], 'and none of a word that another contains')
 })

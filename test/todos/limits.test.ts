@@ -1,9 +1,10 @@
 import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { Headers } from '../../src/http/schemas.ts'
-import { createCursors } from '../../src/todos/cursor.ts'
-import { toTodoPage } from '../../src/todos/page.ts'
-import { sortKeys, type Todo, TodoQuery } from '../../src/todos/schema.ts'
+import type { ListedTodo } from '../../src/todos/list.ts'
+import { sortKeys, TodoQuery } from '../../src/todos/list-schema.ts'
+import { createCursors, toTodoPage } from '../../src/todos/pages.ts'
+import type { Todo } from '../../src/todos/schema.ts'
 import { setUp, signUp, testing } from '../helper.ts'
 
 // What the API returns it takes back, at the limits of every input.
@@ -17,6 +18,8 @@ const titles = [
   '\u0001'.repeat(199).concat('x'),
   '"'.repeat(200),
   '\\'.repeat(200),
+  'ﷺ'.repeat(200),
+  'ﷺ'.repeat(199).concat('z'),
   'x:y',
   ':',
   'a\nb',
@@ -44,7 +47,7 @@ t.test('takes back every cursor and link that it returns', async (t) => {
   for (const filters of [
     '',
     `&tag=${encodeURIComponent(tag)}&completed=false&priority=0`,
-    `&due_after=${due[0]}&due_before=${due[1]}`,
+    `&due_from=${due[0]}&due_before=${due[1]}`,
   ])
     for (const key of sortKeys)
       for (const sort of [key, `-${key}`]) {
@@ -84,14 +87,14 @@ t.test('documents how long a cursor and the header Link can be', async (t) => {
   const query = {
     completed: false,
     priority: 3,
-    tag: longest.repeat(50),
+    tag: [longest.repeat(50)],
     q: longest.repeat(200),
     due_before: date,
-    due_after: date,
+    due_from: date,
     sort: '-title' as const,
     limit: 100,
   }
-  const rows = Array.from({ length: 101 }, () => ({ id, title: longest.repeat(200) }) as Todo)
+  const rows = Array.from({ length: 101 }, () => ({ id, sort_key: longest.repeat(200) }) as ListedTodo)
   const place = { kind: 'after', key: longest, id } as const
   const { page, link } = toTodoPage(rows, place, query, id, cursors)
   t.equal(page.next_cursor?.length, maxLength, 'the maximum is reached, and so it is not too large')

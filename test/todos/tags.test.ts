@@ -61,3 +61,27 @@ t.test('keeps titles and notes exactly as sent', async (t) => {
   const sent = { title: ' e\u0301 \u00A0', notes: 'e\u0301\u00E9\u212B\n' }
   t.match((await user.ask('POST', '/todos', sent)).json(), sent)
 })
+
+t.test('lists the tags of a user with their counts', async (t) => {
+  const [user, bob] = [await signUp(app), await signUp(app)]
+  const empty = { data: [], limit: 100, offset: 0, has_more: false }
+  t.same((await user.ask('GET', '/tags')).json(), empty)
+  for (const tags of [['home', 'x'], ['home', 'Work'], [], ['home', 'élan']])
+    await user.ask('POST', '/todos', { title: 'a', tags, completed: tags.includes('x') })
+  await bob.ask('POST', '/todos', { title: 'a', tags: ['home', 'secret'] })
+  const data = [
+    { tag: 'Work', count: 1 },
+    { tag: 'home', count: 3 },
+    { tag: 'x', count: 1 },
+    { tag: 'élan', count: 1 },
+  ]
+  t.same((await user.ask('GET', '/tags')).json(), { ...empty, data })
+  t.same((await user.ask('GET', '/tags?limit=2&offset=1')).json(), {
+    data: data.slice(1, 3),
+    limit: 2,
+    offset: 1,
+    has_more: true,
+  })
+  t.match((await bob.ask('GET', '/tags')).json().data, [{ tag: 'home', count: 1 }, { tag: 'secret' }])
+  problem(t, await user.ask('GET', '/tags?limit=1001'), 400, 'invalid_request')
+})

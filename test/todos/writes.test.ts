@@ -1,0 +1,112 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import t from 'tap'
+import type { Tx } from '../../src/database/transaction.ts'
+import { ANY_VERSION } from '../../src/http/conditional.ts'
+import type { TodoPatch } from '../../src/todos/schema.ts'
+import { createTodo, deleteTodo, deleteTodos, lockTodos, updateTodo } from '../../src/todos/sql.ts'
+import { credentialOf } from '../credential.ts'
+import { setUp, signUp } from '../helper.ts'
+
+// What the statements of the API cost, as PostgreSQL counts it: no time is measured.
+
+const { app, database } = await setUp(t)
+
+/** A transaction that runs each statement and returns its plan instead of its rows. */
+const explained =
+  (tx: Tx): Tx =>
+  // @ts-expect-error a Tx has a brand
+  (strings: TemplateStringsArray, ...values: never[]) => {
+    const [first, ...rest] = strings
+    const text = [`explain (analyze, wal, costs off, timing off, summary off) ${first}`, ...rest]
+    return tx(Object.assign(text, { raw: text }), ...values)
+  }
+const toText = (rows: object[]) => rows.map((row) => Object.values(row)[0]).join('\n')
+
+/** The bytes of WAL of a plan, and whether a whole page was written, as after each checkpoint. */
+function readWal(plan: string) {
+  const [, pages = '0', bytes] =
+    /WAL: records=\d+ (?:fpi=(\d+) )?(?:fpi bytes=\d+ )?bytes=(\d+)/.exec(plan) ?? []
+  return { pages: Number(pages), bytes: Number(bytes) }
+}
+
+t.test(
+  'writes less than 1 kB for a small change of a todo with long notes, and no index entry',
+  async (t) => {
+    const user = await signUp(app)
+    const notes = randomBytes(7500).toString('base64')
+    const { id } = (await user.ask('POST', '/todos', { title: 'a', notes })).json()
+    const update = (patch: TodoPatch) =>
+      app.database.withUser(credentialOf(user.token), 'read write', async (tx) => {
+        // Counted since the connection last reported to the server.
+        const countHot = async () => {
+          const [{ hot } = {}] = await tx<{ hot: string }>`
+          select pg_stat_get_xact_tuples_hot_updated('todos'::regclass)::text as hot`
+          return Number(hot)
+        }
+        const before = await countHot()
+        const plan = toText(await updateTodo(explained(tx), id, patch, ANY_VERSION))
+        return { ...readWal(plan), hot: (await countHot()) - before }
+      })
+    for (const patch of [
+      { completed: true },
+      { title: 'Another' },
+      { position: 7 },
+      { due_at: '2027-01-01T00:00:00Z' },
+      { tags: ['a'] },
+      { priority: 1, completed: false },
+    ]) {
+      let written = await update(patch)
+      while (written.pages > 0) written = await update(patch)
+      t.ok(written.bytes > 0 && written.bytes < 1000, `${JSON.stringify(patch)}: ${written.bytes} bytes`)
+      t.equal(written.hot, 1, 'a HOT update')
+    }
+    t.match((await user.ask('GET', `/todos/${id}`)).json(), { title: 'Another', notes, completed: false })
+  },
+)
+
+t.test('changes nothing for an empty patch', async (t) => {
+  const user = await signUp(app)
+  const before = (await user.ask('POST', '/todos', { title: 'a' })).json()
+  const key = { 'idempotency-key': randomUUID() }
+  for (const headers of [undefined, { 'if-match': '"1"' }, key, key])
+    t.same((await user.ask('PATCH', `/todos/${before.id}`, {}, headers)).json(), before)
+  t.equal((await user.ask('PATCH', `/todos/${before.id}`, {}, { 'if-match': '"2"' })).statusCode, 412)
+  t.equal((await user.ask('PATCH', `/todos/${randomUUID()}`, {})).statusCode, 404)
+})
+
+t.test('has no index on todos but the key, which every write would pay for', async (t) => {
+  const indexes =
+    await database.admin`select indexrelid::regclass::text as name from pg_index where indrelid = 'todos'::regclass`
+  t.same(indexes, [{ name: 'todos_pkey' }])
+})
+
+t.test('verifies the context of a write once per statement, however many rows it changes', async (t) => {
+  const user = await signUp(app)
+  await database.admin`
+    insert into todos (user_id, id, title, folded_title, completed, completed_at)
+    select ${user.id}, gen_random_uuid(), 'a', 'a', true, now() from generate_series(1, 3000)`
+  await database.admin`analyze todos`
+  const rows = await database.admin<
+    { id: string }[]
+  >`select id from todos where user_id = ${user.id} limit 101`
+  const [first = '', ...others] = rows.map(({ id }) => id)
+  const statements: Record<string, (tx: Tx) => Promise<object[]>> = {
+    updateTodo: (tx) => updateTodo(tx, first, { title: 'b', completed: true }, ANY_VERSION),
+    deleteTodo: (tx) => deleteTodo(tx, first, ANY_VERSION),
+    lockTodos: (tx) => lockTodos(tx, others),
+    'deleteTodos completed': (tx) => deleteTodos(tx, 'completed'),
+    'deleteTodos all': (tx) => deleteTodos(tx, 'all'),
+  }
+  for (const [name, run] of Object.entries(statements)) {
+    const plan = await app.database.withUser(credentialOf(user.token), 'read write', async (tx) =>
+      toText(await run(explained(tx))),
+    )
+    t.match(plan, /Index Cond: .*app\.context/, name)
+    t.notMatch(plan, /^\s*(Filter|Join Filter): .*app\.context/m, plan)
+    t.notMatch(plan, /loops=(?!1\b)\d/, plan)
+  }
+  const created = await app.database.withUser(credentialOf(user.token), 'read write', async (tx) =>
+    toText(await createTodo(explained(tx), randomUUID(), { title: 'a' })),
+  )
+  t.match(created, 'Insert on todos')
+})
