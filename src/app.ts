@@ -26,6 +26,7 @@ import { normalizeTarget } from './http/request-target.ts'
 import routing from './http/routing.ts'
 import { createSchemaController } from './http/validation.ts'
 import docs from './openapi/plugin.ts'
+import problemRoutes from './problems/routes.ts'
 import root from './root/routes.ts'
 import security from './security/routes.ts'
 import batch from './todos/batch.ts'
@@ -114,6 +115,7 @@ export async function buildApp(
 
   await app.register(root, { config })
   await app.register(health)
+  await app.register(problemRoutes, { config })
   await app.register(security, { config, now })
   await app.register(auth, { config })
   await app.register(account)

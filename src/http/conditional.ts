@@ -9,7 +9,7 @@ export const toEntityTag = (version: number): string => `"${version}"`
 
 function parse(name: string, header: string | undefined): string[] {
   if (header === undefined) return []
-  if (!LIST.test(header)) throw invalidParameter(name, 'format', 'is not a list of entity tags')
+  if (!LIST.test(header)) throw invalidParameter(name, 'wrong_format', 'is not a list of entity tags')
   return header.match(/(?:W\/)?"[^"]*"/g) ?? []
 }
 

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { FaultCode } from './fault-codes.ts'
 import type { Problem, Scope } from './schemas.ts'
 
 const problems = {
@@ -35,7 +36,7 @@ interface ProblemExtras {
   /** Instead of the status of the code, for faults of HTTP itself. */
   status?: number
   detail?: string
-  errors?: Problem['errors']
+  errors?: (NonNullable<Problem['errors']>[number] & { code: FaultCode })[]
   headers?: Record<string, string>
 }
 
@@ -88,7 +89,14 @@ export const unauthorized = (
 /** RFC 6750, section 3.1: names the scopes that are needed, where they are known. */
 export const insufficientScope = (needed: readonly Scope[] = []): ApiError => {
   const named = needed.length > 0 ? `, scope="${needed.join(' ')}"` : ''
-  return new ApiError('insufficient_scope', challenge(`, error="insufficient_scope"${named}`))
+  const detail =
+    needed.length > 0
+      ? `This operation requires a token with the scope ${needed.join(' and ')}.`
+      : 'The token does not have the scope that this operation requires.'
+  return new ApiError('insufficient_scope', {
+    ...challenge(`, error="insufficient_scope"${named}`),
+    detail,
+  })
 }
 
 /** The challenge of RFC 9470, section 3, with this API's status. */
@@ -96,14 +104,14 @@ export const loginRequired = (): ApiError =>
   new ApiError('login_required', challenge(', error="insufficient_user_authentication", max_age="600"'))
 
 /** A body that its schema allows and that is wrong all the same; the one member of it is named. */
-export const invalidMember = (pointer: string, code: string, message: string): ApiError =>
+export const invalidMember = (pointer: string, code: FaultCode, message: string): ApiError =>
   new ApiError('invalid_request', {
     detail: 'The body is not valid: see errors.',
     errors: [{ pointer, code, message }],
   })
 
 /** The same for a path or query parameter, or a header. */
-export const invalidParameter = (parameter: string, code: string, message: string): ApiError =>
+export const invalidParameter = (parameter: string, code: FaultCode, message: string): ApiError =>
   new ApiError('invalid_request', {
     detail: 'The request is not valid: see errors.',
     errors: [{ parameter, code, message }],

@@ -24,9 +24,9 @@ export function toApiError(error: unknown): ApiError {
 }
 
 /** The problem document of RFC 9457. */
-export function toProblem(error: ApiError, request: { url: string; id: string }): Problem {
+export function toProblem(error: ApiError, request: { url: string; id: string }, basePath = ''): Problem {
   return {
-    type: 'about:blank',
+    type: `${basePath}/problems/${error.code}`,
     title: error.message,
     status: error.statusCode,
     code: error.code,
@@ -54,7 +54,7 @@ function sendProblem(
     .headers(known.extras.headers ?? {})
     .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id })))
+    .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id }, basePath)))
 }
 
 /** The target as it was sent where no path could be read from it; empty when nothing could be read. */

@@ -46,8 +46,9 @@ export const Problem = Type.Object(
   {
     type: Type.String({
       maxLength: 200,
-      description: 'A URI of the kind of problem.',
-      examples: ['about:blank'],
+      format: 'uri-reference',
+      description: 'A URI reference to the description of this kind of problem: `/problems/{code}`.',
+      examples: ['/problems/not_found'],
     }),
     title: Type.String({ maxLength: 200, examples: ['There is nothing here'] }),
     status: Type.Integer({ minimum: 400, maximum: 599, examples: [404] }),
@@ -93,8 +94,18 @@ export type Problem = Static<typeof Problem>
 
 /** The parts of a list answer that say where in the whole it stands. */
 export const Page = {
-  limit: Type.Integer({ minimum: 1, maximum: 100, examples: [20] }),
-  offset: Type.Integer({ minimum: 0, maximum: 2147483647, examples: [0] }),
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    description: 'The maximum number of items on a page.',
+    examples: [20],
+  }),
+  offset: Type.Integer({
+    minimum: 0,
+    maximum: 2147483647,
+    description: 'The number of items to skip.',
+    examples: [0],
+  }),
   has_more: Type.Boolean({ description: 'Whether there are more after these.', examples: [false] }),
 }
 /** A parameter that may be left out: its default takes its place before a handler sees it. */

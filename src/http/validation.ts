@@ -100,7 +100,7 @@ function toInvalidRequest(part: Part, faults: readonly Fault[], values: Values):
     const [parameter = ''] = steps
     // A query string names the same parameter twice.
     if (code === 'wrong_type' && Array.isArray(values[parameter]))
-      return { parameter, code: 'repeated', message: 'must be given once' }
+      return { parameter, code: 'repeated' as const, message: 'must be given once' }
     return { parameter, code, message }
   })
   return new ApiError('invalid_request', { detail: `The ${names[part]} is not valid: see errors.`, errors })

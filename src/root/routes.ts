@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { about } from '../about.ts'
 import type { Config } from '../config.ts'
+import { prefersHtml } from '../http/negotiation.ts'
 import { Headers, problems, Ref } from '../http/schemas.ts'
 import { Index } from './schema.ts'
 
@@ -11,7 +12,12 @@ const root: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
   const index = {
     name: 'TODO API',
     version: about.version,
-    links: { document: `${base}/docs/json`, docs: `${base}/docs`, health: `${base}/health` },
+    links: {
+      document: `${base}/docs/json`,
+      docs: `${base}/docs`,
+      problems: `${base}/problems`,
+      health: `${base}/health`,
+    },
   }
 
   app.get(
@@ -34,10 +40,7 @@ const root: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
       },
     },
     async (request, reply) => {
-      const vary = [reply.getHeader('vary'), 'Accept'].filter(Boolean).join(', ')
-      reply.header('vary', vary)
-      const isBrowser = request.accepts().type(['application/json', 'text/html']) === 'text/html'
-      return isBrowser ? reply.redirect('/docs') : reply.send(index)
+      return prefersHtml(request, reply) ? reply.redirect('/docs') : reply.send(index)
     },
   )
 }

@@ -4,7 +4,9 @@ import { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 export const BulkQuery = Type.Object(
   {
-    completed: Type.Optional(Type.Boolean({ examples: [true] })),
+    completed: Type.Optional(
+      Type.Boolean({ description: 'Only completed todos, or only open ones.', examples: [true] }),
+    ),
     all: Type.Optional(Type.Literal(true, { description: 'All of them, and no other filter.' })),
   },
   { additionalProperties: false },

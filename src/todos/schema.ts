@@ -27,7 +27,7 @@ const Notes = Nullable(
     examples: ['The fern needs more than the cactus.'],
   }),
 )
-const Completed = Type.Boolean({ examples: [false] })
+const Completed = Type.Boolean({ description: 'Whether it is done.', examples: [false] })
 const Priority = Type.Integer({
   minimum: 0,
   maximum: 3,
@@ -127,7 +127,9 @@ export type Sort = SortKey | `-${SortKey}`
 
 /** What restricts a list; together with the sort, what its cursors are bound to. */
 const filters = {
-  completed: Type.Optional(Completed),
+  completed: Type.Optional(
+    Type.Boolean({ ...Completed, description: 'Only completed todos, or only open ones.' }),
+  ),
   priority: Type.Optional(Priority),
   tag: Type.Optional(
     Type.String({
