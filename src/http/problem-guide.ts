@@ -1,4 +1,4 @@
-import type { ProblemCode } from './errors.ts'
+import { ApiError, insufficientScope, invalidMember, type ProblemCode } from './errors.ts'
 
 interface Guide {
   meaning: string
@@ -162,4 +162,13 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     causes: ['A restart or a failover.', 'The database is slow or locked.'],
     remedy: RETRY,
   },
+}
+
+/** An error with this code, as it typically occurs: for examples. */
+export function exampleError(code: ProblemCode): ApiError {
+  if (code === 'invalid_request') return invalidMember('/title', 'too_long', 'must have 1 to 200 characters')
+  if (code === 'insufficient_scope') return insufficientScope(['todos:write'])
+  if (code !== 'rate_limited') return new ApiError(code)
+  const detail = 'The limit "api" allows 1000 requests in 60 seconds; retry after 42 s.'
+  return new ApiError(code, { detail })
 }

@@ -1,4 +1,5 @@
 import { ApiError } from '../http/errors.ts'
+import type { Scope } from '../http/schemas.ts'
 import { addExample, type Body, exampleProblem } from './examples.ts'
 import { findCodes } from './operation-errors.ts'
 
@@ -14,13 +15,14 @@ interface Parameter {
 }
 interface Operation {
   description?: string
-  security?: { bearer: string[] }[]
+  security?: { bearer: Scope[] }[]
   parameters?: Parameter[]
   requestBody?: Body & { required?: boolean }
   'x-optional-body'?: true
   responses: Record<string, Response>
 }
 interface Schema {
+  title?: string
   description?: string
   discriminator?: { propertyName: string; mapping?: Record<string, string> }
   oneOf: { $ref: string }[]
@@ -75,10 +77,11 @@ export function completeDocument<T extends object>(document: T): T {
         if (parameter.in === 'header' || method === 'get' || parameter.name === 'id') holdBack(parameter)
       for (const [status, response] of Object.entries(operation.responses)) {
         if (Number(status) >= 400) {
+          const known = { hasBody: !!operation.requestBody, scopes: operation.security?.[0]?.bearer ?? [] }
           const codes = findCodes(method, path, Number(status), operation)
           const media = response.content?.['application/problem+json']
           const examples = codes.map((code) => {
-            const value = exampleProblem(code, path, !!operation.requestBody, basePath)
+            const value = exampleProblem(code, path, known, basePath)
             return [code, { summary: value.title, value }]
           })
           if (media) media.examples = Object.fromEntries(examples)
@@ -129,9 +132,11 @@ function holdBack(parameter: Parameter): void {
 
 /** From each value of the property to the schema that is meant by it: a validator finds that by itself, a reader does not. */
 function mapKinds(schemas: Document['components']['schemas'], property: string, kinds: Schema['oneOf']) {
-  const named = kinds.map(({ $ref }) => [
-    schemas[$ref.replace(/.*\//, '')]?.properties[property]?.enum[0],
-    $ref,
-  ])
+  const named = kinds.map(({ $ref }) => {
+    const name = $ref.replace(/.*\//, '')
+    const schema = schemas[name] as Schema
+    schema.title = name
+    return [schema.properties[property]?.enum[0], $ref]
+  })
   return Object.fromEntries(named)
 }

@@ -1,6 +1,7 @@
-import { ApiError, invalidMember, invalidParameter, type ProblemCode } from '../http/errors.ts'
+import { insufficientScope, invalidMember, invalidParameter, type ProblemCode } from '../http/errors.ts'
+import { exampleError } from '../http/problem-guide.ts'
 import { toProblem } from '../http/problems.ts'
-import { Id } from '../http/schemas.ts'
+import { Id, type Scope } from '../http/schemas.ts'
 
 export interface Schema {
   $ref?: string
@@ -56,9 +57,18 @@ function exampleOf(schema: Schema, named: Named): unknown {
 const unknown = ['unknown_member', 'is not recognised'] as const
 
 /** The problem document with this code that an operation returns. */
-export function exampleProblem(code: ProblemCode, path: string, hasBody: boolean, basePath: string) {
+export function exampleProblem(
+  code: ProblemCode,
+  path: string,
+  { hasBody, scopes }: { hasBody: boolean; scopes: readonly Scope[] },
+  basePath: string,
+) {
   const invalid = hasBody ? invalidMember('/colour', ...unknown) : invalidParameter('colour', ...unknown)
-  const error = code === 'invalid_request' ? invalid : new ApiError(code)
+  const specific: Partial<Record<ProblemCode, ReturnType<typeof exampleError>>> = {
+    invalid_request: invalid,
+    insufficient_scope: insufficientScope(scopes),
+  }
+  const error = specific[code] ?? exampleError(code)
   const url = basePath + path.replace('{id}', `${Id.examples[0]}`).replace('{code}', 'unknown')
   return toProblem(error, { url, id: '01a20986-6f0e-73f5-a3ae-22a9c8f15d26' }, basePath)
 }

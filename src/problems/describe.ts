@@ -1,7 +1,7 @@
 import { Marked } from 'marked'
-import { ApiError, type ProblemCode } from '../http/errors.ts'
+import type { ProblemCode } from '../http/errors.ts'
 import { faultCodes } from '../http/fault-codes.ts'
-import { problemGuide } from '../http/problem-guide.ts'
+import { exampleError, problemGuide } from '../http/problem-guide.ts'
 import { toProblem } from '../http/problems.ts'
 
 export type Description = ReturnType<typeof describeProblem>
@@ -10,7 +10,7 @@ export type Description = ReturnType<typeof describeProblem>
 export function describeProblem(code: ProblemCode, basePath: string) {
   const { meaning, causes, remedy } = problemGuide[code]
   const example = toProblem(
-    new ApiError(code),
+    exampleError(code),
     { url: `${basePath}/todos`, id: '01a20986-6f0e-73f5-a3ae-22a9c8f15d26' },
     basePath,
   )

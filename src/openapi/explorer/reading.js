@@ -4,6 +4,11 @@
 const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
   const isError = (_response, status) => /^[45]/.test(status)
 
+  /** For what Swagger UI leaves without a name. */
+  const name = (selector, attribute, value) => (node) => {
+    for (const found of node?.querySelectorAll(selector) ?? []) found.setAttribute(attribute, value)
+  }
+
   const Errors = ({ responses }) => {
     const problems = responses
       .valueSeq()
@@ -36,10 +41,32 @@ const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
     )
   }
 
+  /** The names of the kinds of an object, in place of `object | (object | object)`. */
+  const nameKinds = ({ oneOf = [], items }) => {
+    const kinds = oneOf.map(({ title }) => title)
+    if (kinds.length > 0 && kinds.every(Boolean)) return kinds.join(' | ')
+    const item = items && nameKinds(items)
+    return item && `array<${item}>`
+  }
+
   return {
+    afterLoad({ fn: { jsonSchema202012: schemas } }) {
+      const { getType } = schemas
+      schemas.getType = (schema, ...rest) => nameKinds(schema ?? {}) ?? getType(schema, ...rest)
+    },
     // A link inside a button cannot be reached; the address changes when an operation is opened.
     components: { DeepLink: ({ text }) => element('span', null, text) },
     wrapComponents: {
+      JsonSchemaForm: (Original) => (props) =>
+        element(
+          'div',
+          { ref: name('input, select, textarea', 'aria-label', props.description) },
+          element(Original, props),
+        ),
+      TextArea: (Original) => (props) => element(Original, { 'aria-label': 'Request body', ...props }),
+      // It scrolls, so the keyboard must reach it.
+      HighlightCode: (Original) => (props) =>
+        element('div', { ref: name('pre', 'tabindex', '0') }, element(Original, props)),
       InfoContainer: (Original) => (props) =>
         element(
           'section',
