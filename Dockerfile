@@ -29,6 +29,8 @@ COPY package.json ./
 # The API serves no database that lacks the newest one.
 COPY db/migrations db/migrations
 COPY src/openapi/explorer src/openapi/explorer
+# The guides, which the API serves at /docs/guide.
+COPY docs/*.md docs/
 COPY src/run.mjs src/
 COPY --from=build /app/dist dist
 # By number, so that an orchestrator can tell that it is not root.

@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all problems
+         * @description Every `code` that a problem document can have. A browser gets a page.
+         */
+        get: operations["listProblems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a problem
+         * @description What the problem means, its common causes and what to do. The `type` of a problem document leads here. A browser gets a page.
+         */
+        get: operations["getProblem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/register": {
         parameters: {
             query?: never;
@@ -135,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * End the session, or every session
-         * @description Its access tokens and refresh token die at once. A personal access token that logs out is revoked. `everywhere` needs the scope `account`, and leaves personal access tokens alone.
+         * @description Its access tokens and refresh token die at once. A personal access token that logs out is revoked. `everywhere` needs the scope `account`, and leaves personal access tokens alone. Requires any token.
          */
         post: operations["logout"];
         delete?: never;
@@ -153,21 +193,21 @@ export interface paths {
         };
         /**
          * Show the user who is asking
-         * @description Id, email, and the time of the registration.
+         * @description Id, email, and the time of the registration. Requires the scope `account`.
          */
         get: operations["getMe"];
         put?: never;
         post?: never;
         /**
          * Delete the account and everything in it
-         * @description Needs a session whose login is less than ten minutes old; it cannot be undone.
+         * @description Needs a session whose login is less than ten minutes old; it cannot be undone. Requires the scope `account`.
          */
         delete: operations["deleteMe"];
         options?: never;
         head?: never;
         /**
          * Change email or password
-         * @description Needs the current password, and is limited like a login. A new password ends every other session; personal access tokens stay.
+         * @description Needs the current password, and is limited like a login. A new password ends every other session; personal access tokens stay. Requires the scope `account`.
          */
         patch: operations["changeAccount"];
         trace?: never;
@@ -181,7 +221,7 @@ export interface paths {
         };
         /**
          * Export all of the user's data
-         * @description Streamed. An export that could not be finished is cut short, and so is not valid JSON.
+         * @description Streamed. An export that could not be finished is cut short, and so is not valid JSON. Requires the scope `account`.
          */
         get: operations["exportMe"];
         put?: never;
@@ -201,7 +241,7 @@ export interface paths {
         };
         /**
          * List the sessions that are alive, newest first
-         * @description Each login is a session. The one that asks is marked `current`.
+         * @description Each login is a session. The one that asks is marked `current`. Requires the scope `account`.
          */
         get: operations["listSessions"];
         put?: never;
@@ -224,7 +264,7 @@ export interface paths {
         post?: never;
         /**
          * End a session
-         * @description Its access tokens and refresh token die at once.
+         * @description Its access tokens and refresh token die at once. Requires the scope `account`.
          */
         delete: operations["endSession"];
         options?: never;
@@ -241,7 +281,7 @@ export interface paths {
         };
         /**
          * List what happened to the account, newest first
-         * @description Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens.
+         * @description Logins, failed ones too (at most five an hour one by one, the rest counted), changes of email and password, and what was done to tokens. Requires the scope `account`.
          */
         get: operations["listEvents"];
         put?: never;
@@ -261,13 +301,13 @@ export interface paths {
         };
         /**
          * List personal access tokens, newest first
-         * @description The tokens themselves are not shown again. Those that expired stay for 30 days.
+         * @description The tokens themselves are not shown again. Those that expired stay for 30 days. Requires the scope `account`.
          */
         get: operations["listTokens"];
         put?: never;
         /**
          * Make a personal access token
-         * @description It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.
+         * @description It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`. Requires the scope `account`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -288,7 +328,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a personal access token
-         * @description It, and every token that it made, opens nothing from the next request on.
+         * @description It, and every token that it made, opens nothing from the next request on. Requires the scope `account`.
          */
         delete: operations["revokeToken"];
         options?: never;
@@ -305,18 +345,18 @@ export interface paths {
         };
         /**
          * List todos, newest first
-         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page.
+         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page. Requires the scope `todos:read`.
          */
         get: operations["listTodos"];
         put?: never;
         /**
          * Create a todo
-         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more.
+         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more. Requires the scope `todos:write`.
          */
         post: operations["createTodo"];
         /**
          * Delete completed todos, or all
-         * @description `completed` or `all`, exactly one of the two.
+         * @description `completed` or `all`, exactly one of the two. Requires the scope `todos:write`.
          */
         delete: operations["deleteTodos"];
         options?: never;
@@ -333,21 +373,21 @@ export interface paths {
         };
         /**
          * Show a todo
-         * @description With `If-None-Match` it is sent only when it has changed.
+         * @description With `If-None-Match` it is sent only when it has changed. Requires the scope `todos:read`.
          */
         get: operations["getTodo"];
         put?: never;
         post?: never;
         /**
          * Delete a todo
-         * @description With `If-Match` it is deleted only while it is of that version.
+         * @description With `If-Match` it is deleted only while it is of that version. Requires the scope `todos:write`.
          */
         delete: operations["deleteTodo"];
         options?: never;
         head?: never;
         /**
          * Change a todo
-         * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.
+         * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version. Requires the scope `todos:write`.
          */
         patch: operations["updateTodo"];
         trace?: never;
@@ -363,7 +403,7 @@ export interface paths {
         put?: never;
         /**
          * Create, change and delete many todos
-         * @description In the order given, and all or nothing: the first operation that fails undoes the others.
+         * @description In the order given, and all or nothing: the first operation that fails undoes the others. Requires the scope `todos:write`.
          */
         post: operations["batchTodos"];
         delete?: never;
@@ -379,16 +419,14 @@ export interface components {
         /** @description A problem document (RFC 9457). */
         Problem: {
             /**
-             * @description A URI of the kind of problem.
-             * @example about:blank
+             * Format: uri-reference
+             * @description A URI reference to the description of this kind of problem: `/problems/{code}`.
+             * @example /problems/not_found
              */
             type: string;
             /** @example There is nothing here */
             title: string;
-            /**
-             * Format: int32
-             * @example 404
-             */
+            /** @example 404 */
             status: number;
             /**
              * @description Stable: decide on this, not on the texts.
@@ -446,11 +484,54 @@ export interface components {
                 docs: string;
                 /**
                  * Format: uri-reference
+                 * @description What each error means.
+                 * @example /problems
+                 */
+                problems: string;
+                /**
+                 * Format: uri-reference
                  * @description Whether the process is alive.
                  * @example /health
                  */
                 health: string;
             };
+        };
+        /** @description What a kind of problem means and what to do about it. */
+        ProblemType: {
+            /**
+             * Format: uri-reference
+             * @description The `type` of its problem documents.
+             * @example /problems/not_found
+             */
+            type: string;
+            /**
+             * @description The `code` of its problem documents.
+             * @example not_found
+             */
+            code: string;
+            /** @example 404 */
+            status: number;
+            /** @example Not found */
+            title: string;
+            /** @example The path does not exist, or there is no such object among yours. */
+            description: string;
+            /** @description Common causes. */
+            causes: string[];
+            /**
+             * @description What to do.
+             * @example List the objects to find the right ID.
+             */
+            remedy: string;
+            /** @description For `invalid_request`: the codes of the entries in `errors`. */
+            fault_codes?: {
+                /** @example too_long */
+                code: string;
+                /** @example The text is too long. */
+                description: string;
+            }[];
+        };
+        ProblemTypes: {
+            data: components["schemas"]["ProblemType"][];
         };
         Registration: {
             /**
@@ -520,7 +601,6 @@ export interface components {
             /** @enum {string} */
             token_type: "Bearer";
             /**
-             * Format: int32
              * @description Seconds.
              * @example 900
              */
@@ -588,7 +668,10 @@ export interface components {
              * @example The fern needs more than the cactus.
              */
             notes: string | null;
-            /** @example false */
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
             completed: boolean;
             /**
              * Format: date-time
@@ -603,7 +686,6 @@ export interface components {
              */
             due_at: string | null;
             /**
-             * Format: int32
              * @description 0 none, 1 low, 2 medium, 3 high.
              * @example 1
              */
@@ -616,13 +698,11 @@ export interface components {
              */
             tags: string[];
             /**
-             * Format: int32
              * @description The user's own order.
              * @example 0
              */
             position: number;
             /**
-             * Format: int32
              * @description Grows by one with every change.
              * @example 1
              */
@@ -698,12 +778,12 @@ export interface components {
         SessionPage: {
             data: components["schemas"]["Session"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -727,7 +807,6 @@ export interface components {
              */
             kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
             /**
-             * Format: int32
              * @description How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.
              * @example 1
              */
@@ -755,12 +834,12 @@ export interface components {
         EventPage: {
             data: components["schemas"]["Event"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -781,12 +860,12 @@ export interface components {
         AccessTokenPage: {
             data: components["schemas"]["AccessToken"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -868,7 +947,10 @@ export interface components {
              * @example The fern needs more than the cactus.
              */
             notes?: string | null;
-            /** @example false */
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
             completed?: boolean;
             /**
              * Format: date-time
@@ -877,7 +959,6 @@ export interface components {
              */
             due_at?: string | null;
             /**
-             * Format: int32
              * @description 0 none, 1 low, 2 medium, 3 high.
              * @example 1
              */
@@ -890,7 +971,6 @@ export interface components {
              */
             tags?: string[];
             /**
-             * Format: int32
              * @description The user's own order.
              * @example 0
              */
@@ -908,7 +988,10 @@ export interface components {
              * @example The fern needs more than the cactus.
              */
             notes?: string | null;
-            /** @example false */
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
             completed?: boolean;
             /**
              * Format: date-time
@@ -917,7 +1000,6 @@ export interface components {
              */
             due_at?: string | null;
             /**
-             * Format: int32
              * @description 0 none, 1 low, 2 medium, 3 high.
              * @example 1
              */
@@ -930,7 +1012,6 @@ export interface components {
              */
             tags?: string[];
             /**
-             * Format: int32
              * @description The user's own order.
              * @example 0
              */
@@ -939,12 +1020,11 @@ export interface components {
         TodoPage: {
             data: components["schemas"]["Todo"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
              * @description Null when a cursor was sent.
              * @example 0
              */
@@ -960,12 +1040,12 @@ export interface components {
              */
             next_cursor: string | null;
             /**
-             * Format: int32
              * @description How many there are on all pages, with `count=exact`.
              * @example 1
              */
             total?: number;
         };
+        /** CreateOperation */
         CreateOperation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -974,6 +1054,7 @@ export interface components {
             op: "create";
             todo: components["schemas"]["NewTodo"];
         };
+        /** UpdateOperation */
         UpdateOperation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -988,6 +1069,7 @@ export interface components {
             id: string;
             todo: components["schemas"]["TodoPatch"];
         };
+        /** DeleteOperation */
         DeleteOperation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1020,7 +1102,6 @@ export interface components {
         };
         Deleted: {
             /**
-             * Format: int32
              * @description How many.
              * @example 3
              */
@@ -1037,7 +1118,7 @@ export interface components {
         RateLimit: string;
         /** @description The limits: quota and window in seconds. */
         "RateLimit-Policy": string;
-        /** @description Seconds after which to come back. */
+        /** @description The number of seconds to wait before a retry. */
         "Retry-After": string;
         /** @description The media types that are supported (RFC 9110, section 15.5.16). */
         Accept: string;
@@ -1077,6 +1158,7 @@ export interface operations {
                      *       "links": {
                      *         "document": "/docs/json",
                      *         "docs": "/docs",
+                     *         "problems": "/problems",
                      *         "health": "/health"
                      *       }
                      *     }
@@ -1096,7 +1178,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1105,28 +1187,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1135,21 +1199,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1159,21 +1212,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1182,21 +1224,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1206,17 +1241,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1251,7 +1275,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1260,28 +1284,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1290,21 +1296,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1314,21 +1309,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1337,21 +1321,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /** @description [`unavailable`](/problems/unavailable): The service is not available. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1361,17 +1334,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1406,7 +1368,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1415,28 +1377,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1445,21 +1389,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1469,21 +1402,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1492,21 +1414,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1516,17 +1431,248 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProblems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All problems. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
                     /**
                      * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *       "data": [
+                     *         {
+                     *           "type": "/problems/not_found",
+                     *           "code": "not_found",
+                     *           "status": 404,
+                     *           "title": "Not found",
+                     *           "description": "The path does not exist, or there is no such object among yours.",
+                     *           "causes": [
+                     *             "The object was deleted."
+                     *           ],
+                     *           "remedy": "List the objects to find the right ID.",
+                     *           "fault_codes": [
+                     *             {
+                     *               "code": "too_long",
+                     *               "description": "The text is too long."
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
                      *     }
                      */
+                    "application/json": components["schemas"]["ProblemTypes"];
+                    /** @example <!doctype html>… */
+                    "text/html": string;
+                };
+            };
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProblem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of a problem, one of `invalid_request`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `login_required`, `not_found`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
+                 * @example not_found
+                 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The explanation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/not_found",
+                     *       "code": "not_found",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "description": "The path does not exist, or there is no such object among yours.",
+                     *       "causes": [
+                     *         "The object was deleted."
+                     *       ],
+                     *       "remedy": "List the objects to find the right ID.",
+                     *       "fault_codes": [
+                     *         {
+                     *           "code": "too_long",
+                     *           "description": "The text is too long."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProblemType"];
+                    /** @example <!doctype html>… */
+                    "text/html": string;
+                };
+            };
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1551,7 +1697,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a User. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1570,7 +1716,11 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1579,28 +1729,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1609,21 +1741,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description [`email_taken`](/problems/email_taken): The email is already registered. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1633,21 +1754,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The email is already registered",
-                     *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1656,21 +1766,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1682,21 +1781,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1706,21 +1794,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1729,21 +1806,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1753,17 +1823,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1809,7 +1868,11 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1818,28 +1881,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /** @description [`invalid_credentials`](/problems/invalid_credentials): Email or password is wrong. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1849,21 +1894,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Email or password is wrong",
-                     *       "status": 401,
-                     *       "code": "invalid_credentials",
-                     *       "detail": "Email or password is wrong.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1872,21 +1906,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1895,21 +1918,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1921,21 +1933,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1945,21 +1946,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1968,21 +1958,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1992,17 +1975,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2047,7 +2019,11 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2056,28 +2032,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2087,21 +2049,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token is not valid",
-                     *       "status": 401,
-                     *       "code": "invalid_token",
-                     *       "detail": "The token is not valid.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2110,21 +2061,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2133,21 +2073,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2159,21 +2088,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2183,21 +2101,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2206,21 +2113,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2230,17 +2130,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2274,7 +2163,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2283,28 +2176,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2314,21 +2197,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2338,21 +2210,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2361,21 +2222,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2384,21 +2234,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2410,21 +2249,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2434,21 +2262,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2457,21 +2274,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2481,17 +2291,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2506,7 +2305,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a User. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2525,7 +2324,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2534,28 +2333,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2565,21 +2354,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2589,21 +2367,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2612,21 +2379,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2636,21 +2392,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2659,21 +2404,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2683,17 +2421,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2718,7 +2445,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2727,28 +2454,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2758,21 +2475,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this.
+             *
+             *     [`login_required`](/problems/login_required): A login less than ten minutes old is needed.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2782,21 +2492,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2805,21 +2504,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2829,21 +2517,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2852,21 +2529,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2876,17 +2546,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2904,7 +2563,6 @@ export interface operations {
                 /**
                  * @example {
                  *       "email": "ada@example.com",
-                 *       "new_password": "correct horse battery",
                  *       "current_password": "correct horse battery"
                  *     }
                  */
@@ -2912,7 +2570,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a User. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2931,7 +2589,11 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2940,28 +2602,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             *
+             *     [`invalid_credentials`](/problems/invalid_credentials): Email or password is wrong.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2971,21 +2625,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2995,21 +2638,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3018,21 +2650,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description [`email_taken`](/problems/email_taken): The email is already registered. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3042,21 +2663,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The email is already registered",
-                     *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3065,21 +2675,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3091,21 +2690,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3115,21 +2703,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3138,21 +2715,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3162,17 +2732,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3260,7 +2819,7 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3269,28 +2828,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3300,21 +2849,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3324,21 +2862,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3347,21 +2874,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3371,21 +2887,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3394,21 +2899,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3418,17 +2916,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3437,7 +2924,9 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
+                /** @description The maximum number of items on a page. */
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -3446,7 +2935,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a SessionPage. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3476,7 +2965,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3485,28 +2974,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3516,21 +2995,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3540,21 +3008,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3563,21 +3020,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3587,21 +3033,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3610,21 +3045,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3634,17 +3062,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3655,10 +3072,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID (version 7: later ones sort after earlier ones). */
                 id: string;
             };
             cookie?: never;
@@ -3675,7 +3089,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3684,28 +3098,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3715,21 +3119,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3739,21 +3132,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3762,21 +3144,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3785,21 +3156,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3809,21 +3169,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3832,21 +3181,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3856,17 +3198,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3875,7 +3206,9 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
+                /** @description The maximum number of items on a page. */
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -3884,7 +3217,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a EventPage. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3914,7 +3247,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3923,28 +3256,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3954,21 +3277,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3978,21 +3290,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4001,21 +3302,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4025,21 +3315,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4048,21 +3327,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4072,17 +3344,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4091,7 +3352,9 @@ export interface operations {
     listTokens: {
         parameters: {
             query?: {
+                /** @description The maximum number of items on a page. */
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -4100,7 +3363,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a AccessTokenPage. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4131,7 +3394,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccessTokenPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4140,28 +3403,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4171,21 +3424,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4195,21 +3437,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4218,21 +3449,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4242,21 +3462,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4265,21 +3474,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4289,17 +3491,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4327,7 +3518,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a CreatedAccessToken. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4352,7 +3543,11 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedAccessToken"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4361,28 +3556,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4392,21 +3577,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4416,21 +3590,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4439,21 +3602,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4462,21 +3614,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4488,21 +3629,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4512,21 +3642,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4535,21 +3654,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4559,17 +3671,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4580,10 +3681,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID (version 7: later ones sort after earlier ones). */
                 id: string;
             };
             cookie?: never;
@@ -4600,7 +3698,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4609,28 +3707,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4640,21 +3728,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4664,21 +3741,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4687,21 +3753,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4710,21 +3765,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4734,21 +3778,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4757,21 +3790,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4781,17 +3807,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4800,6 +3815,7 @@ export interface operations {
     listTodos: {
         parameters: {
             query?: {
+                /** @description Only completed todos, or only open ones. */
                 completed?: boolean;
                 /** @description 0 none, 1 low, 2 medium, 3 high. */
                 priority?: number;
@@ -4813,6 +3829,7 @@ export interface operations {
                 due_after?: string;
                 /** @description `-` is descending. The id breaks ties. What is never due comes last, and first descending. */
                 sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "due_at" | "-due_at" | "priority" | "-priority" | "position" | "-position" | "title" | "-title";
+                /** @description The maximum number of items on a page. */
                 limit?: number;
                 /** @description Not together with `cursor`. */
                 offset?: number;
@@ -4868,7 +3885,11 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`invalid_cursor`](/problems/invalid_cursor): The cursor is not valid for this list.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4877,28 +3898,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4908,21 +3919,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4932,21 +3932,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4955,21 +3944,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4979,21 +3957,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5002,21 +3969,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5026,17 +3986,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5057,14 +4006,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "title": "Water the plants",
-                 *       "notes": "The fern needs more than the cactus.",
-                 *       "completed": false,
-                 *       "due_at": "2026-11-23T09:30:00Z",
-                 *       "priority": 1,
                  *       "tags": [
                  *         "home"
-                 *       ],
-                 *       "position": 0
+                 *       ]
                  *     }
                  */
                 "application/json": components["schemas"]["NewTodo"];
@@ -5107,7 +4051,11 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5116,28 +4064,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5147,21 +4085,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5171,21 +4098,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5194,21 +4110,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still running. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5218,21 +4123,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still running",
-                     *       "status": 409,
-                     *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still running.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5241,21 +4135,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5267,21 +4150,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key was used for another request: `idempotency_key_reused`. */
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key belongs to another request. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5290,21 +4162,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key belongs to another request",
-                     *       "status": 422,
-                     *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key belongs to another request.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5314,21 +4175,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5337,21 +4187,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5361,17 +4204,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5380,7 +4212,10 @@ export interface operations {
     deleteTodos: {
         parameters: {
             query?: {
-                /** @example true */
+                /**
+                 * @description Only completed todos, or only open ones.
+                 * @example true
+                 */
                 completed?: boolean;
                 /** @description All of them, and no other filter. */
                 all?: true;
@@ -5391,7 +4226,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a Deleted. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5408,7 +4243,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5417,28 +4252,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5448,21 +4273,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5472,21 +4286,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5495,21 +4298,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5519,21 +4311,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5542,21 +4323,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5566,17 +4340,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5592,10 +4355,7 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID (version 7: later ones sort after earlier ones). */
                 id: string;
             };
             cookie?: never;
@@ -5646,7 +4406,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5655,28 +4415,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5686,21 +4436,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5710,21 +4449,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5733,21 +4461,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5756,21 +4473,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has been changed meanwhile: `precondition_failed`. */
+            /** @description [`precondition_failed`](/problems/precondition_failed): It has been changed meanwhile. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5779,21 +4485,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "It has been changed meanwhile",
-                     *       "status": 412,
-                     *       "code": "precondition_failed",
-                     *       "detail": "It has been changed meanwhile.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5803,21 +4498,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5826,21 +4510,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5850,17 +4527,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5876,10 +4542,7 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID (version 7: later ones sort after earlier ones). */
                 id: string;
             };
             cookie?: never;
@@ -5896,7 +4559,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): The request is not valid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5905,28 +4568,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5936,21 +4589,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5960,21 +4602,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5983,21 +4614,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6006,21 +4626,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has been changed meanwhile: `precondition_failed`. */
+            /** @description [`precondition_failed`](/problems/precondition_failed): It has been changed meanwhile. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6029,21 +4638,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "It has been changed meanwhile",
-                     *       "status": 412,
-                     *       "code": "precondition_failed",
-                     *       "detail": "It has been changed meanwhile.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6053,21 +4651,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6076,21 +4663,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6100,17 +4680,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6128,10 +4697,7 @@ export interface operations {
                 "idempotency-key"?: string;
             };
             path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID (version 7: later ones sort after earlier ones). */
                 id: string;
             };
             cookie?: never;
@@ -6140,15 +4706,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "title": "Water the plants",
-                 *       "notes": "The fern needs more than the cactus.",
-                 *       "completed": false,
-                 *       "due_at": "2026-11-23T09:30:00Z",
-                 *       "priority": 1,
-                 *       "tags": [
-                 *         "home"
-                 *       ],
-                 *       "position": 0
+                 *       "completed": true
                  *     }
                  */
                 "application/json": components["schemas"]["TodoPatch"];
@@ -6189,7 +4747,11 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6198,28 +4760,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6229,21 +4781,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6253,21 +4794,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6276,21 +4806,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6299,21 +4818,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still running. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6323,21 +4831,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still running",
-                     *       "status": 409,
-                     *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still running.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has been changed meanwhile: `precondition_failed`. */
+            /** @description [`precondition_failed`](/problems/precondition_failed): It has been changed meanwhile. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6346,21 +4843,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "It has been changed meanwhile",
-                     *       "status": 412,
-                     *       "code": "precondition_failed",
-                     *       "detail": "It has been changed meanwhile.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6369,21 +4855,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6395,21 +4870,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key was used for another request: `idempotency_key_reused`. */
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key belongs to another request. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6418,21 +4882,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key belongs to another request",
-                     *       "status": 422,
-                     *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key belongs to another request.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6442,21 +4895,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6465,21 +4907,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6489,17 +4924,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6524,14 +4948,9 @@ export interface operations {
                  *           "op": "create",
                  *           "todo": {
                  *             "title": "Water the plants",
-                 *             "notes": "The fern needs more than the cactus.",
-                 *             "completed": false,
-                 *             "due_at": "2026-11-23T09:30:00Z",
-                 *             "priority": 1,
                  *             "tags": [
                  *               "home"
-                 *             ],
-                 *             "position": 0
+                 *             ]
                  *           }
                  *         }
                  *       ]
@@ -6581,7 +5000,11 @@ export interface operations {
                     "application/json": components["schemas"]["BatchResults"];
                 };
             };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): The request is not valid.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6590,28 +5013,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No credential, or none that is alive. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is needed.
+             *
+             *     [`invalid_token`](/problems/invalid_token): The token is not valid.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token is revoked, or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6621,21 +5034,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks the scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token may not do this. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6645,21 +5047,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here that you may see: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): There is nothing here. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6668,21 +5059,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): The answer would be application/json. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6691,21 +5071,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It conflicts with what is there. */
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still running. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6715,21 +5084,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still running",
-                     *       "status": 409,
-                     *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still running.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6738,21 +5096,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6764,21 +5111,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The key was used for another request: `idempotency_key_reused`. */
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key belongs to another request. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6787,21 +5123,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key belongs to another request",
-                     *       "status": 422,
-                     *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key belongs to another request.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6811,21 +5136,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Our fault: `internal`. */
+            /** @description [`internal`](/problems/internal): Something went wrong on our side. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6834,21 +5148,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is busy.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is not available.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6858,17 +5165,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -50,13 +50,13 @@ const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
   }
 
   return {
-    afterLoad({ fn: { jsonSchema202012: schemas } }) {
-      const { getType } = schemas
-      schemas.getType = (schema, ...rest) => nameKinds(schema ?? {}) ?? getType(schema, ...rest)
-    },
     // A link inside a button cannot be reached; the address changes when an operation is opened.
     components: { DeepLink: ({ text }) => element('span', null, text) },
     wrapComponents: {
+      JSONSchema202012KeywordType: (Original) => (props) => {
+        const kinds = nameKinds(props.schema ?? {})
+        return kinds ? element('strong', null, kinds) : element(Original, props)
+      },
       JsonSchemaForm: (Original) => (props) =>
         element(
           'div',
