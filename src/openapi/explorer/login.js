@@ -37,7 +37,7 @@ const loginPlugin = ({ React }) => {
   const Topbar = ({ getComponent }) =>
     element(
       'header',
-      { className: 'topbar' },
+      { className: 'topbar', role: 'banner' },
       element(
         'nav',
         { 'aria-label': 'Documentation' },
