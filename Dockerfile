@@ -29,6 +29,8 @@ COPY package.json ./
 # The API checks that the newest migration has been applied.
 COPY db/migrations db/migrations
 COPY src/openapi/explorer src/openapi/explorer
+# The guides, which the API serves at /docs/guide.
+COPY docs/*.md docs/
 COPY src/run.mjs src/
 COPY --from=build /app/dist dist
 # A number, so that an orchestrator can verify that it is not root.

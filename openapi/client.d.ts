@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all problems
+         * @description Every `code` that a problem document can have. A browser gets a page.
+         */
+        get: operations["listProblems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a problem
+         * @description What the problem means, its common causes and what to do. The `type` of a problem document leads here. A browser gets a page.
+         */
+        get: operations["getProblem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/register": {
         parameters: {
             query?: never;
@@ -135,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Log out of this session, or of all sessions
-         * @description The session's tokens are revoked immediately; a personal access token revokes itself. `everywhere` requires the scope `account`, and keeps personal access tokens.
+         * @description The session's tokens are revoked immediately; a personal access token revokes itself. `everywhere` requires the scope `account`, and keeps personal access tokens. Requires any token.
          */
         post: operations["logout"];
         delete?: never;
@@ -153,21 +193,21 @@ export interface paths {
         };
         /**
          * Get the current user
-         * @description Returns the id, the email and the time of registration.
+         * @description Returns the id, the email and the time of registration. Requires the scope `account`.
          */
         get: operations["getMe"];
         put?: never;
         post?: never;
         /**
          * Delete the account and all its data
-         * @description Requires a login within the last ten minutes. Cannot be undone.
+         * @description Requires a login within the last ten minutes. Cannot be undone. Requires the scope `account`.
          */
         delete: operations["deleteMe"];
         options?: never;
         head?: never;
         /**
          * Change email or password
-         * @description Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid.
+         * @description Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid. Requires the scope `account`.
          */
         patch: operations["changeAccount"];
         trace?: never;
@@ -181,7 +221,7 @@ export interface paths {
         };
         /**
          * Export all of the user's data
-         * @description Streamed. After a failure the response ends early and is not valid JSON.
+         * @description Streamed. After a failure the response ends early and is not valid JSON. Requires the scope `account`.
          */
         get: operations["exportMe"];
         put?: never;
@@ -201,7 +241,7 @@ export interface paths {
         };
         /**
          * List active sessions, newest first
-         * @description Each login opens a session. The session of this request is marked `current`.
+         * @description Each login opens a session. The session of this request is marked `current`. Requires the scope `account`.
          */
         get: operations["listSessions"];
         put?: never;
@@ -224,7 +264,7 @@ export interface paths {
         post?: never;
         /**
          * End a session
-         * @description The session's tokens are revoked immediately.
+         * @description The session's tokens are revoked immediately. Requires the scope `account`.
          */
         delete: operations["endSession"];
         options?: never;
@@ -241,7 +281,7 @@ export interface paths {
         };
         /**
          * List account activity, newest first
-         * @description Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens.
+         * @description Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens. Requires the scope `account`.
          */
         get: operations["listEvents"];
         put?: never;
@@ -261,13 +301,13 @@ export interface paths {
         };
         /**
          * List personal access tokens, newest first
-         * @description Without the tokens themselves. Expired tokens are listed for 30 days.
+         * @description Without the tokens themselves. Expired tokens are listed for 30 days. Requires the scope `account`.
          */
         get: operations["listTokens"];
         put?: never;
         /**
          * Create a personal access token
-         * @description Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`.
+         * @description Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`. Requires the scope `account`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -288,7 +328,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a personal access token
-         * @description The token and all tokens created with it stop working immediately.
+         * @description The token and all tokens created with it stop working immediately. Requires the scope `account`.
          */
         delete: operations["revokeToken"];
         options?: never;
@@ -305,18 +345,18 @@ export interface paths {
         };
         /**
          * List todos, newest first
-         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` has the next, previous and first page; those that would make it too long are left out.
+         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` has the next, previous and first page; those that would make it too long are left out. Requires the scope `todos:read`.
          */
         get: operations["listTodos"];
         put?: never;
         /**
          * Create a todo
-         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more.
+         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more. Requires the scope `todos:write`.
          */
         post: operations["createTodo"];
         /**
          * Delete completed todos, or all
-         * @description Either `completed=true` or `all=true`.
+         * @description Either `completed=true` or `all=true`. Requires the scope `todos:write`.
          */
         delete: operations["deleteTodos"];
         options?: never;
@@ -333,7 +373,7 @@ export interface paths {
         };
         /**
          * List tags with their counts
-         * @description Every tag of your todos, completed ones too, sorted by the code points of its text.
+         * @description Every tag of your todos, completed ones too, sorted by the code points of its text. Requires the scope `todos:read`.
          */
         get: operations["listTags"];
         put?: never;
@@ -353,21 +393,21 @@ export interface paths {
         };
         /**
          * Show a todo
-         * @description With `If-None-Match` it is sent only when it has changed.
+         * @description With `If-None-Match` it is sent only when it has changed. Requires the scope `todos:read`.
          */
         get: operations["getTodo"];
         put?: never;
         post?: never;
         /**
          * Delete a todo
-         * @description With `If-Match` it is deleted only while it is of that version.
+         * @description With `If-Match` it is deleted only while it is of that version. Requires the scope `todos:write`.
          */
         delete: operations["deleteTodo"];
         options?: never;
         head?: never;
         /**
          * Change a todo
-         * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.
+         * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version. Requires the scope `todos:write`.
          */
         patch: operations["updateTodo"];
         trace?: never;
@@ -383,7 +423,7 @@ export interface paths {
         put?: never;
         /**
          * Create, change and delete many todos
-         * @description In the order given, and all or nothing: the first operation that fails undoes the others.
+         * @description In the order given, and all or nothing: the first operation that fails undoes the others. Requires the scope `todos:write`.
          */
         post: operations["batchTodos"];
         delete?: never;
@@ -399,16 +439,14 @@ export interface components {
         /** @description A problem document (RFC 9457). */
         Problem: {
             /**
-             * @description A URI reference that identifies the type of problem.
-             * @example about:blank
+             * Format: uri-reference
+             * @description A URI reference to the description of this kind of problem: `/problems/{code}`.
+             * @example /problems/not_found
              */
             type: string;
             /** @example Not found */
             title: string;
-            /**
-             * Format: int32
-             * @example 404
-             */
+            /** @example 404 */
             status: number;
             /**
              * @description A stable code for programs; the texts can change.
@@ -466,11 +504,54 @@ export interface components {
                 docs: string;
                 /**
                  * Format: uri-reference
+                 * @description What each error means.
+                 * @example /problems
+                 */
+                problems: string;
+                /**
+                 * Format: uri-reference
                  * @description The liveness check.
                  * @example /health
                  */
                 health: string;
             };
+        };
+        /** @description What a kind of problem means and what to do about it. */
+        ProblemType: {
+            /**
+             * Format: uri-reference
+             * @description The `type` of its problem documents.
+             * @example /problems/not_found
+             */
+            type: string;
+            /**
+             * @description The `code` of its problem documents.
+             * @example not_found
+             */
+            code: string;
+            /** @example 404 */
+            status: number;
+            /** @example Not found */
+            title: string;
+            /** @example The path does not exist, or there is no such object among yours. */
+            description: string;
+            /** @description Common causes. */
+            causes: string[];
+            /**
+             * @description What to do.
+             * @example List the objects to find the right ID.
+             */
+            remedy: string;
+            /** @description For `invalid_request`: the codes of the entries in `errors`. */
+            fault_codes?: {
+                /** @example too_long */
+                code: string;
+                /** @example The text is too long. */
+                description: string;
+            }[];
+        };
+        ProblemTypes: {
+            data: components["schemas"]["ProblemType"][];
         };
         Registration: {
             /**
@@ -540,7 +621,6 @@ export interface components {
             /** @enum {string} */
             token_type: "Bearer";
             /**
-             * Format: int32
              * @description Seconds.
              * @example 900
              */
@@ -608,7 +688,10 @@ export interface components {
              * @example The fern needs more than the cactus.
              */
             notes: string | null;
-            /** @example false */
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
             completed: boolean;
             /**
              * Format: date-time
@@ -623,7 +706,6 @@ export interface components {
              */
             due_at: string | null;
             /**
-             * Format: int32
              * @description 0 none, 1 low, 2 medium, 3 high.
              * @example 1
              */
@@ -636,13 +718,11 @@ export interface components {
              */
             tags: string[];
             /**
-             * Format: int32
              * @description The user's own order.
              * @example 0
              */
             position: number;
             /**
-             * Format: int32
              * @description Grows by one with every change.
              * @example 1
              */
@@ -718,12 +798,12 @@ export interface components {
         SessionPage: {
             data: components["schemas"]["Session"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -747,7 +827,6 @@ export interface components {
              */
             kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
             /**
-             * Format: int32
              * @description The number of occurrences. Five failed logins an hour are listed separately; further ones are counted in the newest of them.
              * @example 1
              */
@@ -775,12 +854,12 @@ export interface components {
         EventPage: {
             data: components["schemas"]["Event"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -801,12 +880,12 @@ export interface components {
         AccessTokenPage: {
             data: components["schemas"]["AccessToken"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -880,12 +959,11 @@ export interface components {
         TodoPage: {
             data: components["schemas"]["Todo"][];
             /**
-             * Format: int32
+             * @description The maximum number of items on a page.
              * @example 20
              */
             limit: number;
             /**
-             * Format: int32
              * @description Null when a cursor was sent.
              * @example 0
              */
@@ -901,7 +979,6 @@ export interface components {
              */
             next_cursor: string | null;
             /**
-             * Format: int32
              * @description How many there are on all pages, with `count=exact`.
              * @example 1
              */
@@ -912,19 +989,15 @@ export interface components {
                 /** @example home */
                 tag: string;
                 /**
-                 * Format: int32
                  * @description How many todos have it.
                  * @example 3
                  */
                 count: number;
             }[];
-            /**
-             * Format: int32
-             * @example 100
-             */
+            /** @example 100 */
             limit: number;
             /**
-             * Format: int32
+             * @description The number of items to skip.
              * @example 0
              */
             offset: number;
@@ -945,7 +1018,10 @@ export interface components {
              * @example The fern needs more than the cactus.
              */
             notes?: string | null;
-            /** @example false */
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
             completed?: boolean;
             /**
              * Format: date-time
@@ -954,7 +1030,6 @@ export interface components {
              */
             due_at?: string | null;
             /**
-             * Format: int32
              * @description 0 none, 1 low, 2 medium, 3 high.
              * @example 1
              */
@@ -967,7 +1042,6 @@ export interface components {
              */
             tags?: string[];
             /**
-             * Format: int32
              * @description The user's own order.
              * @example 0
              */
@@ -985,7 +1059,10 @@ export interface components {
              * @example The fern needs more than the cactus.
              */
             notes?: string | null;
-            /** @example false */
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
             completed?: boolean;
             /**
              * Format: date-time
@@ -994,7 +1071,6 @@ export interface components {
              */
             due_at?: string | null;
             /**
-             * Format: int32
              * @description 0 none, 1 low, 2 medium, 3 high.
              * @example 1
              */
@@ -1007,12 +1083,12 @@ export interface components {
              */
             tags?: string[];
             /**
-             * Format: int32
              * @description The user's own order.
              * @example 0
              */
             position?: number;
         };
+        /** CreateOperation */
         CreateOperation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1021,6 +1097,7 @@ export interface components {
             op: "create";
             todo: components["schemas"]["NewTodo"];
         };
+        /** UpdateOperation */
         UpdateOperation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1035,6 +1112,7 @@ export interface components {
             id: string;
             todo: components["schemas"]["TodoPatch"];
         };
+        /** DeleteOperation */
         DeleteOperation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1067,7 +1145,6 @@ export interface components {
         };
         Deleted: {
             /**
-             * Format: int32
              * @description How many.
              * @example 3
              */
@@ -1084,7 +1161,7 @@ export interface components {
         RateLimit: string;
         /** @description The limits: quota and window in seconds. */
         "RateLimit-Policy": string;
-        /** @description Seconds after which to come back. */
+        /** @description The number of seconds to wait before a retry. */
         "Retry-After": string;
         /** @description The media types that are supported (RFC 9110, section 15.5.16). */
         Accept: string;
@@ -1124,6 +1201,7 @@ export interface operations {
                      *       "links": {
                      *         "document": "/docs/json",
                      *         "docs": "/docs",
+                     *         "problems": "/problems",
                      *         "health": "/health"
                      *       }
                      *     }
@@ -1143,7 +1221,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1152,28 +1230,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1182,21 +1242,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1206,21 +1255,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1229,21 +1267,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1253,17 +1284,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1298,7 +1318,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1307,28 +1327,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1337,21 +1339,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1361,21 +1352,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1384,21 +1364,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /** @description [`unavailable`](/problems/unavailable): The service is unavailable. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1408,17 +1377,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1453,7 +1411,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1462,28 +1420,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1492,21 +1432,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1516,21 +1445,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1539,21 +1457,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1563,17 +1474,248 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProblems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All problems. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
                     /**
                      * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *       "data": [
+                     *         {
+                     *           "type": "/problems/not_found",
+                     *           "code": "not_found",
+                     *           "status": 404,
+                     *           "title": "Not found",
+                     *           "description": "The path does not exist, or there is no such object among yours.",
+                     *           "causes": [
+                     *             "The object was deleted."
+                     *           ],
+                     *           "remedy": "List the objects to find the right ID.",
+                     *           "fault_codes": [
+                     *             {
+                     *               "code": "too_long",
+                     *               "description": "The text is too long."
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
                      *     }
                      */
+                    "application/json": components["schemas"]["ProblemTypes"];
+                    /** @example <!doctype html>… */
+                    "text/html": string;
+                };
+            };
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProblem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of a problem, one of `invalid_request`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `login_required`, `not_found`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
+                 * @example not_found
+                 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The explanation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/not_found",
+                     *       "code": "not_found",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "description": "The path does not exist, or there is no such object among yours.",
+                     *       "causes": [
+                     *         "The object was deleted."
+                     *       ],
+                     *       "remedy": "List the objects to find the right ID.",
+                     *       "fault_codes": [
+                     *         {
+                     *           "code": "too_long",
+                     *           "description": "The text is too long."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProblemType"];
+                    /** @example <!doctype html>… */
+                    "text/html": string;
+                };
+            };
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_found`](/problems/not_found): Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1598,7 +1740,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a User. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1617,7 +1759,11 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1626,28 +1772,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1656,21 +1784,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Conflict with existing data or with a request in progress. */
+            /** @description [`email_taken`](/problems/email_taken): The email is already registered. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1680,21 +1797,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The email is already registered",
-                     *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1703,21 +1809,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1729,21 +1824,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1753,21 +1837,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1776,21 +1849,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1800,17 +1866,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/register",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1856,7 +1911,11 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1865,28 +1924,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /** @description [`invalid_credentials`](/problems/invalid_credentials): Wrong email or password. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1896,21 +1937,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Wrong email or password",
-                     *       "status": 401,
-                     *       "code": "invalid_credentials",
-                     *       "detail": "Wrong email or password.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1919,21 +1949,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1942,21 +1961,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1968,21 +1976,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1992,21 +1989,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2015,21 +2001,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2039,17 +2018,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/login",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2094,7 +2062,11 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2103,28 +2075,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2134,21 +2092,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid token",
-                     *       "status": 401,
-                     *       "code": "invalid_token",
-                     *       "detail": "Invalid token.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2157,21 +2104,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2180,21 +2116,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2206,21 +2131,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2230,21 +2144,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2253,21 +2156,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2277,17 +2173,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/refresh",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2321,7 +2206,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2330,28 +2219,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2361,21 +2240,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2385,21 +2253,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2408,21 +2265,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2431,21 +2277,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2457,21 +2292,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2481,21 +2305,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2504,21 +2317,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2528,17 +2334,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2553,7 +2348,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a User. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2572,7 +2367,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2581,28 +2376,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2612,21 +2397,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2636,21 +2410,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2659,21 +2422,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2683,21 +2435,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2706,21 +2447,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2730,17 +2464,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2765,7 +2488,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2774,28 +2497,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2805,21 +2518,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`login_required`](/problems/login_required): A login within the last ten minutes is required.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2829,21 +2535,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2852,21 +2547,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2876,21 +2560,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2899,21 +2572,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2923,17 +2589,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2951,7 +2606,6 @@ export interface operations {
                 /**
                  * @example {
                  *       "email": "ada@example.com",
-                 *       "new_password": "correct horse battery",
                  *       "current_password": "correct horse battery"
                  *     }
                  */
@@ -2959,7 +2613,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a User. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2978,7 +2632,11 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2987,28 +2645,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             *
+             *     [`invalid_credentials`](/problems/invalid_credentials): Wrong email or password.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3018,21 +2668,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3042,21 +2681,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3065,21 +2693,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Conflict with existing data or with a request in progress. */
+            /** @description [`email_taken`](/problems/email_taken): The email is already registered. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3089,21 +2706,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The email is already registered",
-                     *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3112,21 +2718,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3138,21 +2733,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3162,21 +2746,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3185,21 +2758,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3209,17 +2775,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3307,7 +2862,7 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3316,28 +2871,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3347,21 +2892,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3371,21 +2905,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3394,21 +2917,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3418,21 +2930,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3441,21 +2942,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3465,17 +2959,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3484,7 +2967,9 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
+                /** @description The maximum number of items on a page. */
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -3493,7 +2978,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a SessionPage. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3523,7 +3008,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionPage"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3532,28 +3017,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3563,21 +3038,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3587,21 +3051,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3610,21 +3063,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3634,21 +3076,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3657,21 +3088,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3681,17 +3105,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3702,10 +3115,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description A UUID version 7; newer ids sort after older ones.
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID version 7; newer ids sort after older ones. */
                 id: string;
             };
             cookie?: never;
@@ -3722,7 +3132,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3731,28 +3141,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3762,21 +3162,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3786,21 +3175,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such resource for this user: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3809,21 +3187,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not found",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "Not found.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3832,21 +3199,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3856,21 +3212,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3879,21 +3224,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3903,17 +3241,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3922,7 +3249,9 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
+                /** @description The maximum number of items on a page. */
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -3931,7 +3260,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a EventPage. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3961,7 +3290,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3970,28 +3299,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4001,21 +3320,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4025,21 +3333,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4048,21 +3345,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4072,21 +3358,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4095,21 +3370,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4119,17 +3387,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4138,7 +3395,9 @@ export interface operations {
     listTokens: {
         parameters: {
             query?: {
+                /** @description The maximum number of items on a page. */
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -4147,7 +3406,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a AccessTokenPage. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4178,7 +3437,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccessTokenPage"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4187,28 +3446,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4218,21 +3467,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4242,21 +3480,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4265,21 +3492,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4289,21 +3505,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4312,21 +3517,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4336,17 +3534,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4374,7 +3561,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a CreatedAccessToken. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4399,7 +3586,11 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedAccessToken"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4408,28 +3599,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4439,21 +3620,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4463,21 +3633,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4486,21 +3645,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4509,21 +3657,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4535,21 +3672,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4559,21 +3685,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4582,21 +3697,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4606,17 +3714,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4627,10 +3724,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description A UUID version 7; newer ids sort after older ones.
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID version 7; newer ids sort after older ones. */
                 id: string;
             };
             cookie?: never;
@@ -4647,7 +3741,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4656,28 +3750,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4687,21 +3771,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4711,21 +3784,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such resource for this user: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4734,21 +3796,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not found",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "Not found.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4757,21 +3808,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4781,21 +3821,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4804,21 +3833,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4828,17 +3850,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4847,6 +3858,7 @@ export interface operations {
     listTodos: {
         parameters: {
             query?: {
+                /** @description Whether it is done. */
                 completed?: boolean;
                 /** @description 0 none, 1 low, 2 medium, 3 high. */
                 priority?: number;
@@ -4862,6 +3874,7 @@ export interface operations {
                 due_before?: string;
                 /** @description `-` is descending. The id breaks ties. `title` ignores case and accents. Todos without a due date come last, and first descending. */
                 sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "due_at" | "-due_at" | "priority" | "-priority" | "position" | "-position" | "title" | "-title";
+                /** @description The maximum number of items on a page. */
                 limit?: number;
                 /** @description Not together with `cursor`. */
                 offset?: number;
@@ -4917,7 +3930,11 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_cursor`](/problems/invalid_cursor): Invalid cursor for this list.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4926,28 +3943,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4957,21 +3964,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4981,21 +3977,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5004,21 +3989,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5028,21 +4002,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5051,21 +4014,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5075,17 +4031,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5106,14 +4051,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "title": "Water the plants",
-                 *       "notes": "The fern needs more than the cactus.",
-                 *       "completed": false,
-                 *       "due_at": "2026-11-23T09:30:00Z",
-                 *       "priority": 1,
                  *       "tags": [
                  *         "home"
-                 *       ],
-                 *       "position": 0
+                 *       ]
                  *     }
                  */
                 "application/json": components["schemas"]["NewTodo"];
@@ -5156,7 +4096,11 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5165,28 +4109,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5196,21 +4130,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5220,21 +4143,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5243,21 +4155,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Conflict with existing data or with a request in progress. */
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5267,21 +4168,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still in progress",
-                     *       "status": 409,
-                     *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still in progress.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5290,21 +4180,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5316,21 +4195,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Idempotency-Key was used for a different request: `idempotency_key_reused`. */
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key was used for a different request. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5339,21 +4207,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key was used for a different request",
-                     *       "status": 422,
-                     *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key was used for a different request.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5363,21 +4220,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5386,21 +4232,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5410,17 +4249,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5440,7 +4268,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description The request succeeded. The body is a Deleted. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5457,7 +4285,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5466,28 +4294,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5497,21 +4315,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5521,21 +4328,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5544,21 +4340,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5568,21 +4353,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5591,21 +4365,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5615,17 +4382,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5635,6 +4391,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description The number of items to skip. */
                 offset?: number;
             };
             header?: never;
@@ -5668,7 +4425,7 @@ export interface operations {
                     "application/json": components["schemas"]["TagPage"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5677,28 +4434,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5708,21 +4455,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5732,21 +4468,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5755,21 +4480,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5779,21 +4493,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5802,21 +4505,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5826,17 +4522,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/tags",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5852,10 +4537,7 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /**
-                 * @description A UUID version 7; newer ids sort after older ones.
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID version 7; newer ids sort after older ones. */
                 id: string;
             };
             cookie?: never;
@@ -5906,7 +4588,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5915,28 +4597,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5946,21 +4618,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5970,21 +4631,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such resource for this user: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5993,21 +4643,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not found",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "Not found.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6016,21 +4655,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The resource was modified since you read it: `precondition_failed`. */
+            /** @description [`precondition_failed`](/problems/precondition_failed): The resource was modified since you read it. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6039,21 +4667,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The resource was modified since you read it",
-                     *       "status": 412,
-                     *       "code": "precondition_failed",
-                     *       "detail": "The resource was modified since you read it.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6063,21 +4680,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6086,21 +4692,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6110,17 +4709,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6136,10 +4724,7 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /**
-                 * @description A UUID version 7; newer ids sort after older ones.
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID version 7; newer ids sort after older ones. */
                 id: string;
             };
             cookie?: never;
@@ -6156,7 +4741,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6165,28 +4750,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is invalid: see errors.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6196,21 +4771,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6220,21 +4784,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such resource for this user: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6243,21 +4796,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not found",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "Not found.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6266,21 +4808,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The resource was modified since you read it: `precondition_failed`. */
+            /** @description [`precondition_failed`](/problems/precondition_failed): The resource was modified since you read it. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6289,21 +4820,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The resource was modified since you read it",
-                     *       "status": 412,
-                     *       "code": "precondition_failed",
-                     *       "detail": "The resource was modified since you read it.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6313,21 +4833,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6336,21 +4845,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6360,17 +4862,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6388,10 +4879,7 @@ export interface operations {
                 "idempotency-key"?: string;
             };
             path: {
-                /**
-                 * @description A UUID version 7; newer ids sort after older ones.
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
+                /** @description A UUID version 7; newer ids sort after older ones. */
                 id: string;
             };
             cookie?: never;
@@ -6400,15 +4888,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "title": "Water the plants",
-                 *       "notes": "The fern needs more than the cactus.",
-                 *       "completed": false,
-                 *       "due_at": "2026-11-23T09:30:00Z",
-                 *       "priority": 1,
-                 *       "tags": [
-                 *         "home"
-                 *       ],
-                 *       "position": 0
+                 *       "completed": true
                  *     }
                  */
                 "application/json": components["schemas"]["TodoPatch"];
@@ -6449,7 +4929,11 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6458,28 +4942,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6489,21 +4963,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6513,21 +4976,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such resource for this user: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6536,21 +4988,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not found",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "Not found.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6559,21 +5000,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Conflict with existing data or with a request in progress. */
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6583,21 +5013,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still in progress",
-                     *       "status": 409,
-                     *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still in progress.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The resource was modified since you read it: `precondition_failed`. */
+            /** @description [`precondition_failed`](/problems/precondition_failed): The resource was modified since you read it. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6606,21 +5025,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The resource was modified since you read it",
-                     *       "status": 412,
-                     *       "code": "precondition_failed",
-                     *       "detail": "The resource was modified since you read it.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6629,21 +5037,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6655,21 +5052,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Idempotency-Key was used for a different request: `idempotency_key_reused`. */
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key was used for a different request. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6678,21 +5064,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key was used for a different request",
-                     *       "status": 422,
-                     *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key was used for a different request.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6702,21 +5077,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6725,21 +5089,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6749,17 +5106,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6784,14 +5130,9 @@ export interface operations {
                  *           "op": "create",
                  *           "todo": {
                  *             "title": "Water the plants",
-                 *             "notes": "The fern needs more than the cactus.",
-                 *             "completed": false,
-                 *             "due_at": "2026-11-23T09:30:00Z",
-                 *             "priority": 1,
                  *             "tags": [
                  *               "home"
-                 *             ],
-                 *             "position": 0
+                 *             ]
                  *           }
                  *         }
                  *       ]
@@ -6841,7 +5182,11 @@ export interface operations {
                     "application/json": components["schemas"]["BatchResults"];
                 };
             };
-            /** @description Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6850,28 +5195,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Invalid request",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is invalid: see errors.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Missing, invalid, expired or revoked token, or wrong email or password. */
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6881,21 +5216,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is required",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is required.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token lacks a required scope: `insufficient_scope`. */
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6905,21 +5229,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token lacks a required scope",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token lacks a required scope.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such resource for this user: `not_found`. */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6928,21 +5241,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not found",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "Not found.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The client does not accept JSON: `not_acceptable`. */
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
             406: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6951,21 +5253,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Only application/json is available",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "Only application/json is available.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Conflict with existing data or with a request in progress. */
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6975,21 +5266,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A request with this Idempotency-Key is still in progress",
-                     *       "status": 409,
-                     *       "code": "request_in_progress",
-                     *       "detail": "A request with this Idempotency-Key is still in progress.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large: `payload_too_large`. */
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6998,21 +5278,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not JSON: `unsupported_media_type`. */
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
             415: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7024,21 +5293,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Idempotency-Key was used for a different request: `idempotency_key_reused`. */
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key was used for a different request. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7047,21 +5305,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The Idempotency-Key was used for a different request",
-                     *       "status": 422,
-                     *       "code": "idempotency_key_reused",
-                     *       "detail": "The Idempotency-Key was used for a different request.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`. */
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7071,21 +5318,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Internal server error: `internal`. */
+            /** @description [`internal`](/problems/internal): Internal server error. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7094,21 +5330,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal server error",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Internal server error.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`. */
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7118,17 +5347,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is overloaded",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is overloaded.",
-                     *       "instance": "/todos/batch",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -25,6 +25,7 @@ import requestLog from './http/request-log.ts'
 import routing, { normalizeTarget } from './http/routing.ts'
 import { createSchemaController } from './http/validation.ts'
 import openapi from './openapi/plugin.ts'
+import problemRoutes from './problems/routes.ts'
 import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import lists from './todos/list-routes.ts'
@@ -118,6 +119,7 @@ export async function buildApp(
 
   // Features.
   await app.register(service, { config, now })
+  await app.register(problemRoutes, { config })
   await app.register(auth, { config })
   await app.register(account)
   await app.register(tokens)

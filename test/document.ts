@@ -57,5 +57,6 @@ export function checkAnswer(method: string, url: string, answer: LightMyRequestR
     .map(toPointer)
     .join('/')
   const validate = ajv.getSchema(`document#/${place}`)
-  if (!validate?.(JSON.parse(answer.body))) fail(ajv.errorsText(validate?.errors))
+  const isJson = /[/+]json$/.test(type)
+  if (!validate?.(isJson ? JSON.parse(answer.body) : answer.body)) fail(ajv.errorsText(validate?.errors))
 }

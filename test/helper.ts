@@ -95,7 +95,7 @@ export function problem(t: Test, answer: LightMyRequestResponse, status: number,
   t.equal(answer.statusCode, status, answer.body)
   t.match(answer.headers['content-type'], /^application\/problem\+json/)
   t.match(answer.json(), {
-    type: 'about:blank',
+    type: new RegExp(`^(/[\\w./-]+)?/problems/${code}$`),
     status,
     code,
     title: String,

@@ -10,7 +10,7 @@ export const toEntityTag = (version: number): string => `"${version}"`
 function parse(name: string, header: string | undefined): string[] {
   if (header === undefined) return []
   if (!LIST.test(header))
-    throw invalidParameter(name, 'format', 'must be a list of entity tags, for example "1", "2"')
+    throw invalidParameter(name, 'wrong_format', 'must be a list of entity tags, for example "1", "2"')
   return header.match(/(?:W\/)?"[^"]*"/g) ?? []
 }
 

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
-import { Empty, Problem } from './schemas.ts'
+import { Problem } from './problem-schema.ts'
+import { Empty } from './schemas.ts'
 
 /** Requires response schemas of every route, and rejects query parameters that a route does not declare. */
 export default fp(

@@ -1,5 +1,7 @@
 import { STATUS_CODES } from 'node:http'
-import type { Problem, Scope } from './schemas.ts'
+import type { FaultCode } from './fault-codes.ts'
+import type { Problem } from './problem-schema.ts'
+import type { Scope } from './schemas.ts'
 
 const problems = {
   invalid_request: [400, 'Invalid request'],
@@ -35,7 +37,7 @@ interface ProblemExtras {
   /** Replaces the status of the code, for errors of HTTP itself. */
   status?: number
   detail?: string
-  errors?: Problem['errors']
+  errors?: (NonNullable<Problem['errors']>[number] & { code: FaultCode })[]
   headers?: Record<string, string>
 }
 
@@ -89,7 +91,14 @@ export const unauthorized = (
 /** 403 (RFC 6750, section 3.1). @param needed the required scopes, if known */
 export const insufficientScope = (needed: readonly Scope[] = []): ApiError => {
   const named = needed.length > 0 ? `, scope="${needed.join(' ')}"` : ''
-  return new ApiError('insufficient_scope', challenge(`, error="insufficient_scope"${named}`))
+  const detail =
+    needed.length > 0
+      ? `This operation requires a token with the scope ${needed.join(' and ')}.`
+      : 'The token does not have the scope that this operation requires.'
+  return new ApiError('insufficient_scope', {
+    ...challenge(`, error="insufficient_scope"${named}`),
+    detail,
+  })
 }
 
 /** 403 with the challenge of RFC 9470, section 3, which uses 401. */
@@ -97,14 +106,14 @@ export const loginRequired = (): ApiError =>
   new ApiError('login_required', challenge(', error="insufficient_user_authentication", max_age="600"'))
 
 /** 400 for a body member that the schema accepts. @param pointer the JSON Pointer of the member */
-export const invalidMember = (pointer: string, code: string, message: string): ApiError =>
+export const invalidMember = (pointer: string, code: FaultCode, message: string): ApiError =>
   new ApiError('invalid_request', {
     detail: 'The body is invalid: see errors.',
     errors: [{ pointer, code, message }],
   })
 
 /** 400 for a path parameter, a query parameter or a header. */
-export const invalidParameter = (parameter: string, code: string, message: string): ApiError =>
+export const invalidParameter = (parameter: string, code: FaultCode, message: string): ApiError =>
   new ApiError('invalid_request', {
     detail: 'The request is invalid: see errors.',
     errors: [{ parameter, code, message }],

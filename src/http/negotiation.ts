@@ -1,5 +1,5 @@
 import accepts from '@fastify/accepts'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError, invalidParameter } from './errors.ts'
 
@@ -15,6 +15,12 @@ const MAX_ACCEPT = 1000
 const PAGES = /^\/(docs|\.well-known)(\/|$)/
 /** Whether a request is for the explorer or a well-known URI: public, and not JSON. */
 export const isPage = (request: FastifyRequest): boolean => PAGES.test(`${request.routeOptions.url}`)
+
+/** Whether a client of a route that has both is sent HTML. Adds `Accept` to the header Vary. */
+export function prefersHtml(request: FastifyRequest, reply: FastifyReply): boolean {
+  reply.header('vary', [reply.getHeader('vary'), 'Accept'].filter(Boolean).join(', '))
+  return request.accepts().type(['application/json', 'text/html']) === 'text/html'
+}
 
 /** 406 for a client that does not accept JSON (RFC 9110, section 12.5.1). Errors are problem documents regardless. */
 export default fp(

@@ -3,8 +3,8 @@ import { DatabaseError } from 'pg'
 import { describeCause } from '../database/connection-errors.ts'
 import { fromDatabase, isSchemaGap } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
+import type { Problem } from './problem-schema.ts'
 import { INVALID_TARGET, SERVER_TARGET } from './routing.ts'
-import type { Problem } from './schemas.ts'
 
 const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
@@ -24,9 +24,9 @@ export function toApiError(error: unknown): ApiError {
 }
 
 /** Creates a problem document (RFC 9457). */
-export function toProblem(error: ApiError, request: { url: string; id: string }): Problem {
+export function toProblem(error: ApiError, request: { url: string; id: string }, basePath = ''): Problem {
   return {
-    type: 'about:blank',
+    type: `${basePath}/problems/${error.code}`,
     title: error.message,
     status: error.statusCode,
     code: error.code,
@@ -54,7 +54,7 @@ function sendProblem(
     .headers(known.extras.headers ?? {})
     .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id })))
+    .send(JSON.stringify(toProblem(known, { url: toInstance(request, basePath), id: request.id }, basePath)))
 }
 
 /** The path with BASE_PATH; the original target if it has no path, and empty if it could not be parsed. */

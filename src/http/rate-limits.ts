@@ -44,7 +44,10 @@ export default fp<{ config: Config }>(
         add(reply, 'ratelimit-policy', `"${name}";q=${quota};w=${WINDOW_SECONDS}`)
         add(reply, 'ratelimit', `"${name}";r=${used.remaining};t=${used.ttlInSeconds}`)
         if (used.isExceeded)
-          throw new ApiError('rate_limited', { headers: { 'retry-after': String(used.ttlInSeconds) } })
+          throw new ApiError('rate_limited', {
+            detail: `The limit "${name}" allows ${quota} requests in ${WINDOW_SECONDS} seconds; retry after ${used.ttlInSeconds} s.`,
+            headers: { 'retry-after': String(used.ttlInSeconds) },
+          })
       }
     }
 

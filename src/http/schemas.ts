@@ -1,4 +1,5 @@
 import { type SchemaOptions, type Static, type TSchema, Type } from '@sinclair/typebox'
+import { Problem } from './problem-schema.ts'
 
 /** Text that PostgreSQL can store: no NUL and no unpaired surrogate. Patterns use Unicode mode. */
 export const TEXT = '^[^\\u0000\\uD800-\\uDFFF]*$'
@@ -42,59 +43,20 @@ export const NewTimestamp = Type.String({
   description: 'RFC 3339 with a UTC offset below 16 hours, years 1900 to 2999 in UTC, at most microseconds.',
 })
 
-export const Problem = Type.Object(
-  {
-    type: Type.String({
-      maxLength: 200,
-      description: 'A URI reference that identifies the type of problem.',
-      examples: ['about:blank'],
-    }),
-    title: Type.String({ maxLength: 200, examples: ['Not found'] }),
-    status: Type.Integer({ minimum: 400, maximum: 599, examples: [404] }),
-    code: Type.String({
-      maxLength: 50,
-      description: 'A stable code for programs; the texts can change.',
-      examples: ['not_found'],
-    }),
-    detail: Type.String({ maxLength: 500, examples: ['Not found.'] }),
-    instance: Type.String({
-      maxLength: 2000,
-      description: 'The path of the request.',
-      examples: ['/todos/1'],
-    }),
-    request_id: Type.String({
-      maxLength: 100,
-      description: 'The id of the request, also in the log and the `X-Request-Id` header.',
-      examples: ['01a20986-6f0e-73f5-a3ae-22a9c8f15d26'],
-    }),
-    errors: Type.Optional(
-      Type.Array(
-        Type.Object({
-          pointer: Type.Optional(
-            Type.String({
-              maxLength: 200,
-              description: 'JSON Pointer (RFC 6901) into the body.',
-              examples: ['/title'],
-            }),
-          ),
-          parameter: Type.Optional(
-            Type.String({ maxLength: 200, description: 'The path or query parameter.', examples: ['limit'] }),
-          ),
-          code: Type.String({ maxLength: 50, examples: ['too_long'] }),
-          message: Type.String({ maxLength: 500, examples: ['must have 1 to 200 characters'] }),
-        }),
-        { maxItems: 20, description: 'The invalid members or parameters, with a 400.' },
-      ),
-    ),
-  },
-  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
-)
-export type Problem = Static<typeof Problem>
-
 /** The position of a page in its list. */
 export const Page = {
-  limit: Type.Integer({ minimum: 1, maximum: 100, examples: [20] }),
-  offset: Type.Integer({ minimum: 0, maximum: 2147483647, examples: [0] }),
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    description: 'The maximum number of items on a page.',
+    examples: [20],
+  }),
+  offset: Type.Integer({
+    minimum: 0,
+    maximum: 2147483647,
+    description: 'The number of items to skip.',
+    examples: [0],
+  }),
   has_more: Type.Boolean({ description: 'Whether more items follow.', examples: [false] }),
 }
 /** An optional parameter with a default, which handlers always receive. */

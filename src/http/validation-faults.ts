@@ -1,10 +1,11 @@
+import type { FaultCode } from './fault-codes.ts'
 import { describe, findTextFault, matchesType, type Schema } from './validation-formats.ts'
 
 /** A fault of one member of a request. */
 export interface Fault {
   path: readonly (string | number)[]
   /** A stable code for programs. */
-  code: string
+  code: FaultCode
   message: string
 }
 
@@ -29,7 +30,7 @@ export function findFaults(schema: Schema, value: unknown, resolve: (ref: string
   function* walk(given: Schema, value: unknown, path: Path): Generator<Fault> {
     if (isSpent()) return
     const schema = given.$ref === undefined ? given : resolve(given.$ref)
-    const fault = (code: string, message: string) => ({ path, code, message })
+    const fault = (code: FaultCode, message: string): Fault => ({ path, code, message })
     if (!matchesType(schema, value)) yield fault('wrong_type', describe(schema))
     else if (schema.oneOf) yield* walkKind(schema, value as Members, path)
     else if (schema.enum && !schema.enum.includes(value)) yield fault('not_one_of', describe(schema))

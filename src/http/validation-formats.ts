@@ -1,5 +1,6 @@
 import { isEmail } from '../credentials/email.ts'
 import { isNewPassword } from '../credentials/password-text.ts'
+import type { FaultCode } from './fault-codes.ts'
 import { NOT_BLANK, PRINTABLE, TEXT } from './schemas.ts'
 
 /** The JSON Schema keywords that request schemas use. */
@@ -30,7 +31,7 @@ export interface Schema {
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
 /** The code and message of a fault; undefined when there is none. */
-type TextFault = [code: string, message: string] | undefined
+type TextFault = [code: FaultCode, message: string] | undefined
 interface Form {
   isValid(text: string): boolean
   /** Tells the client the form, with an example. */

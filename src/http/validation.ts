@@ -105,7 +105,7 @@ function toInvalidRequest(part: Part, faults: readonly Fault[], values: Values):
     const [parameter = ''] = steps
     // The query string repeats the parameter.
     if (code === 'wrong_type' && Array.isArray(values[parameter]))
-      return { parameter, code: 'repeated', message: 'must be given only once' }
+      return { parameter, code: 'repeated' as const, message: 'must be given only once' }
     return { parameter, code, message }
   })
   return new ApiError('invalid_request', { detail: `The ${names[part]} is invalid: see errors.`, errors })

@@ -1,6 +1,7 @@
-import { ApiError, invalidMember, invalidParameter, type ProblemCode, problemCodes } from '../http/errors.ts'
+import { insufficientScope, invalidMember, invalidParameter, type ProblemCode } from '../http/errors.ts'
+import { exampleError } from '../http/problem-guide.ts'
 import { toProblem } from '../http/problems.ts'
-import { Id } from '../http/schemas.ts'
+import { Id, type Scope } from '../http/schemas.ts'
 
 export interface Schema {
   $ref?: string
@@ -17,30 +18,32 @@ type Named = Record<string, Schema>
 interface Media {
   schema: Schema
   example?: unknown
+  examples?: Record<string, { summary: string; value: unknown }>
 }
 export interface Body {
+  description?: string
   content?: Record<string, Media>
 }
-interface Operation {
-  requestBody?: Body
-  responses: Record<string, Body>
+
+/** What an explorer fills in: as little as makes sense, and nothing that overwrites what is stored. */
+const requests: Record<string, unknown> = {
+  NewTodo: { title: 'Water the plants', tags: ['home'] },
+  TodoPatch: { completed: true },
+  AccountPatch: { email: 'ada@example.com', current_password: 'correct horse battery' },
 }
 
-/** Gives each body of an operation, in place, an example made of those of its members. */
-export function addExamples(path: string, operation: Operation, named: Named): void {
-  const bodies = [operation.requestBody, ...Object.values(operation.responses)]
-  for (const { content = {} } of bodies.filter((body) => body !== undefined))
-    for (const media of Object.values(content)) media.example = exampleOf(media.schema, named)
-  for (const [status, { content }] of Object.entries(operation.responses)) {
-    const media = content?.['application/problem+json']
-    if (media) media.example = exampleProblem(path, Number(status), !!operation.requestBody)
-  }
+/** Gives a body, in place, an example made of those of its members. */
+export function addExample({ content = {} }: Body, named: Named): void {
+  for (const media of Object.values(content)) media.example = exampleOf(media.schema, named)
 }
 
 function exampleOf(schema: Schema, named: Named): unknown {
   const { $ref, examples, enum: values, items, properties } = schema
   const [first] = schema.oneOf ?? schema.anyOf ?? []
-  if ($ref) return exampleOf(named[$ref.replace(/.*\//, '')] as Schema, named)
+  if ($ref) {
+    const name = $ref.replace(/.*\//, '')
+    return requests[name] ?? exampleOf(named[name] as Schema, named)
+  }
   if (examples) return examples[0]
   if (values) return values[0]
   if (first) return exampleOf(first, named)
@@ -51,21 +54,21 @@ function exampleOf(schema: Schema, named: Named): unknown {
   )
 }
 
-/** Where another problem than the first of its status is meant. */
-const meant: Record<string, ProblemCode> = {
-  '/login 401': 'invalid_credentials',
-  '/refresh 401': 'invalid_token',
-  '/todos 409': 'request_in_progress',
-  '/todos/{id} 409': 'request_in_progress',
-  '/todos/batch 409': 'request_in_progress',
-}
 const unknown = ['unknown_member', 'is not recognised'] as const
 
-function exampleProblem(path: string, status: number, hasBody: boolean) {
-  const known = problemCodes.map((code) => new ApiError(code)).find((error) => error.statusCode === status)
-  const code = meant[`${path} ${status}`]
+/** The problem document with this code that an operation returns. */
+export function exampleProblem(
+  code: ProblemCode,
+  path: string,
+  { hasBody, scopes }: { hasBody: boolean; scopes: readonly Scope[] },
+  basePath: string,
+) {
   const invalid = hasBody ? invalidMember('/colour', ...unknown) : invalidParameter('colour', ...unknown)
-  const error = status === 400 ? invalid : code ? new ApiError(code) : known
-  const url = path.replace('{id}', `${Id.examples[0]}`)
-  return toProblem(error as ApiError, { url, id: '01a20986-6f0e-73f5-a3ae-22a9c8f15d26' })
+  const specific: Partial<Record<ProblemCode, ReturnType<typeof exampleError>>> = {
+    invalid_request: invalid,
+    insufficient_scope: insufficientScope(scopes),
+  }
+  const error = specific[code] ?? exampleError(code)
+  const url = basePath + path.replace('{id}', `${Id.examples[0]}`).replace('{code}', 'unknown')
+  return toProblem(error, { url, id: '01a20986-6f0e-73f5-a3ae-22a9c8f15d26' }, basePath)
 }

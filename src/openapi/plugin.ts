@@ -5,40 +5,53 @@ import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { type Config, packageInfo, packageRoot } from '../config.ts'
 import { completeDocument } from './document.ts'
+import { serveGuides } from './guide.ts'
+import { introduce } from './introduction.ts'
 
 /** What is served to the browser as it is. */
 const asset = (filename: string) => ({
   filename,
   content: readFileSync(join(packageRoot, 'src/openapi/explorer', filename), 'utf8'),
 })
+const mark = asset('mark.svg')
+const css = ['colours.css', 'explorer.css', 'page.css'].map(asset)
+const js = [
+  'session.js',
+  'dialogs.js',
+  'login.js',
+  'reading.js',
+  'snippets.js',
+  'trying.js',
+  'explorer.js',
+].map(asset)
+const favicon = [{ ...mark, rel: 'icon', sizes: 'any', type: 'image/svg+xml' }]
 
-/** The OpenAPI document, generated from the routes' schemas, and the explorer at /docs. */
+/** The page of @fastify/swagger-ui has no place for these. */
+const HEAD = `<meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="color-scheme" content="light dark">
+      <meta name="description" content="Reference and explorer of the TODO API">`
+
+/** The OpenAPI document, generated from the routes' schemas, the explorer at /docs and the guides. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
+    const basePath = config.BASE_PATH
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
         info: {
           title: 'TODO API',
           version: packageInfo.version,
-          description: `${packageInfo.description} Register, log in, and send the access token as a bearer token. Errors are problem documents (RFC 9457).`,
+          description: introduce(basePath),
           license: { name: 'MIT', identifier: 'MIT' },
           contact: { name: 'The maintainers of the TODO API' },
         },
-        servers: [
-          Object.assign(
-            { url: config.BASE_PATH || '/', description: 'This service, local or production' },
-            { 'x-internal': false },
-          ),
-        ],
+        servers: [{ url: basePath || '/', description: 'This service' }],
         tags: [
           { name: 'auth', description: 'Register, log in, refresh, log out.' },
-          { name: 'todos', description: "The user's own todos." },
-          {
-            name: 'account',
-            description: 'The user who is asking: email and password, sessions, trail, export.',
-          },
+          { name: 'todos', description: 'Your todos.' },
+          { name: 'account', description: 'Your email and password, sessions, account activity and export.' },
           { name: 'tokens', description: 'Personal access tokens, for scripts.' },
+          { name: 'problems', description: 'What each error means and what to do about it.' },
           { name: 'health', description: 'For load balancers and probes.' },
         ],
         components: {
@@ -46,8 +59,7 @@ export default fp<{ config: Config }>(
             bearer: {
               type: 'http',
               scheme: 'bearer',
-              description:
-                'The `access_token` that `POST /login` answers, or the `token` that `POST /tokens` does.',
+              description: 'The `access_token` from `POST /login`, or the `token` from `POST /tokens`.',
             },
           },
         },
@@ -56,19 +68,35 @@ export default fp<{ config: Config }>(
       transformObject: (document) => completeDocument((document as { openapiObject: object }).openapiObject),
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
     })
+    app.addHook('onRoute', (route) => {
+      if (!/^\/docs\/?$/.test(route.url)) return
+      route.onSend = async (_request, _reply, page) => `${page}`.replace('<head>', `<head>\n      ${HEAD}`)
+    })
     await app.register(swaggerUi, {
       routePrefix: '/docs',
-      indexPrefix: config.BASE_PATH,
+      indexPrefix: basePath,
       staticCSP:
         "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-      theme: { title: 'TODO API', css: [asset('explorer.css')], js: [asset('login.js')] },
+      theme: { title: 'TODO API', css, js, favicon },
+      logo: { type: 'image/svg+xml', content: mark.content },
       uiConfig: {
-        persistAuthorization: true,
         displayRequestDuration: true,
         deepLinking: true,
-        defaultModelsExpandDepth: 0,
-      },
+        defaultModelsExpandDepth: -1,
+        defaultModelExpandDepth: 2,
+        requestSnippetsEnabled: true,
+        requestSnippets: {
+          defaultExpanded: true,
+          languages: ['curl', 'javascript', 'python'],
+          generators: {
+            curl: { title: 'curl', syntax: 'bash' },
+            javascript: { title: 'JavaScript', syntax: 'javascript' },
+            python: { title: 'Python', syntax: 'python' },
+          },
+        },
+      } as object,
     })
+    serveGuides(app, join(packageRoot, 'docs'), basePath)
   },
   { name: 'docs' },
 )

@@ -19,7 +19,12 @@ const service: FastifyPluginAsyncTypebox<{ config: Config; now: () => number }> 
   const index = {
     name: 'TODO API',
     version: packageInfo.version,
-    links: { document: `${base}/docs/json`, docs: `${base}/docs`, health: `${base}/health` },
+    links: {
+      document: `${base}/docs/json`,
+      docs: `${base}/docs`,
+      problems: `${base}/problems`,
+      health: `${base}/health`,
+    },
   }
 
   app.get(

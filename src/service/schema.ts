@@ -10,6 +10,7 @@ export const Index = Type.Object(
     links: Type.Object({
       document: path('The OpenAPI document.', '/docs/json'),
       docs: path('The interactive explorer.', '/docs'),
+      problems: path('What each error means.', '/problems'),
       health: path('The liveness check.', '/health'),
     }),
   },

@@ -87,7 +87,11 @@ async function runOperation(tx: Tx, operation: Operation, index: number) {
       : await deleteTodo(tx, id, ANY_VERSION)
   if (!row) {
     const errors = [
-      { pointer: `/operations/${index}/id`, code: 'not_found', message: 'is nothing that you may see' },
+      {
+        pointer: `/operations/${index}/id`,
+        code: 'not_found' as const,
+        message: 'is nothing that you may see',
+      },
     ]
     throw new ApiError('not_found', { errors })
   }

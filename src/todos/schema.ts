@@ -18,7 +18,7 @@ const Notes = Nullable(
     examples: ['The fern needs more than the cactus.'],
   }),
 )
-export const Completed = Type.Boolean({ examples: [false] })
+export const Completed = Type.Boolean({ description: 'Whether it is done.', examples: [false] })
 export const Priority = Type.Integer({
   minimum: 0,
   maximum: 3,

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core'
@@ -15,8 +17,13 @@ const args = [
   '--disable-sync',
 ]
 
-/** The size of its window. */
-export const phone = { width: 390, height: 844 }
+/** What a browser context on a phone has. */
+export const phone = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 3,
+  isMobile: true,
+  hasTouch: true,
+}
 
 /** Starts a browser with an empty profile; it ends with the test. */
 export async function startBrowser(t: Test, app: FastifyInstance) {
@@ -41,17 +48,21 @@ export async function startBrowser(t: Test, app: FastifyInstance) {
       if (!url.startsWith(`${baseURL}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`)
     })
     await page.goto(path)
-    await page.locator('.opblock').first().waitFor()
-    return { page, complaints }
+    if (/docs(#|$)/.test(page.url())) await page.locator('.opblock').first().waitFor()
+    return { page, complaints, context }
   }
 }
 
 /** The block of an operation. */
 export const operation = (page: Page, operationId: string) => page.locator(`[id$="-${operationId}"].opblock`)
 
-/** Executes an operation with what is filled in. @returns the status that is shown */
+/** Executes an operation with what is filled in, and agrees when it asks. @returns the status that is shown */
 export async function execute(block: Locator): Promise<string> {
   await block.getByRole('button', { name: 'Execute' }).click()
+  const agree = block.page().locator('dialog .danger')
+  const shown = block.locator('.live-responses-table')
+  await agree.or(shown).first().waitFor()
+  if (await agree.isVisible()) await agree.click()
   return shownStatus(block)
 }
 export async function shownStatus(block: Locator): Promise<string> {
@@ -67,23 +78,22 @@ export async function tryOut(page: Page, operationId: string): Promise<Locator> 
   return block
 }
 
-export const authorized = (page: Page) => page.getByRole('heading', { name: 'Authorized', exact: true })
+export const logInButton = (page: Page) => page.getByRole('banner').getByRole('button', { name: 'Log in' })
+export const logOutButton = (page: Page) => page.getByRole('button', { name: 'Log out', exact: true })
 
-/** Fills in the dialog and sends it. */
+/** Fills in the form and sends it. */
 export async function sendLogin(page: Page, email: string, password: string): Promise<void> {
-  await page.locator('.btn.authorize').first().click()
-  const forget = page.getByRole('button', { name: 'Remove authorization' })
-  if (await forget.isVisible()) await forget.click()
+  await logInButton(page).click()
   await page.getByLabel('Email').fill(email)
   await page.getByLabel('Password').fill(password)
   await page.keyboard.press('Enter')
 }
 
-/** Logs in, after forgetting whoever was. */
+/** Logs in, after logging out whoever was. */
 export async function authorize(page: Page, email: string, password: string): Promise<void> {
+  if (await logOutButton(page).isVisible()) await logOutButton(page).click()
   await sendLogin(page, email, password)
-  await authorized(page).waitFor()
-  await page.keyboard.press('Escape')
+  await logOutButton(page).waitFor()
 }
 
 /** Presses Tab until something has the focus. */
@@ -95,12 +105,28 @@ export async function tabTo(page: Page, target: Locator): Promise<void> {
   }
 }
 
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** What axe-core finds wrong with the accessibility of the page as it is. */
+export async function findBarriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  return page.evaluate(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`)
+}
+
+/** The texts that are shown smaller than a size in CSS pixels. */
+export const smallTexts = (page: Page, size: number) =>
+  page.evaluate<string[]>(`[...document.querySelectorAll('body *')]
+    .filter((element) => !['SCRIPT', 'STYLE'].includes(element.tagName) && element.checkVisibility())
+    .filter(({ childNodes }) => [...childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim()))
+    .filter((element) => parseFloat(getComputedStyle(element).fontSize) < ${size})
+    .map(({ outerHTML }) => outerHTML.slice(0, 200))`)
+
 /** How much wider than the window the page is. */
 export const overflow = (page: Page) =>
   page.evaluate('document.documentElement.scrollWidth - window.innerWidth')
 
-/** With SCREENSHOTS in the environment: a picture for the README, without the port, which is another each time. */
+/** With SCREENSHOTS in the environment: a picture for the README. */
 export async function picture(page: Page, name: string): Promise<void> {
-  const options = { animations: 'disabled', style: '.info .link { visibility: hidden }' } as const
-  if (process.env.SCREENSHOTS) await page.screenshot({ path: join('docs', name), ...options })
+  if (process.env.SCREENSHOTS)
+    await page.screenshot({ path: join('docs', name), scale: 'css', animations: 'disabled' })
 }

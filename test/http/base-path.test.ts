@@ -20,7 +20,7 @@ t.test('sends a browser from the entry point to the explorer, and gives others a
   ]) {
     const answer = await ask(accept)
     t.equal(answer.statusCode, 200, `${accept}`)
-    const links = { document: '/docs/json', docs: '/docs', health: '/health' }
+    const links = { document: '/docs/json', docs: '/docs', problems: '/problems', health: '/health' }
     t.match(answer.json(), { name: 'TODO API', version: /^\d+\.\d+\.\d+/, links })
     for (const path of Object.values(links)) t.equal((await app.inject(path)).statusCode, 200, path)
   }

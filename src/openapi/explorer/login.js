@@ -1,89 +1,75 @@
-// @ts-nocheck: Swagger UI brings no types.
+// @ts-nocheck: plain JavaScript for the browser.
 
-// The path that a proxy may have put in front is known from where this script is: …/docs/static/theme/login.js.
-const loginUrl = new URL('../../../login', document.currentScript.src)
+/** The bar at the top: who is logged in, and until when. Keeps the authorization of Swagger UI equal to the session. */
+const loginPlugin = ({ React }) => {
+  const { createElement: element, useEffect, useReducer } = React
 
-/**
- * A plugin for Swagger UI, which runs in the browser: its dialog Authorize takes email and password as well as
- * a token. They are sent to POST /login, and only the access token that it answers is kept.
- */
-const login = ({ React: { createElement: element } }) => ({
-  wrapComponents: {
-    HttpAuth: (Authorized) => (props) => {
-      const { name, schema, authorized, errSelectors, getComponent, onChange } = props
-      if (authorized.get(name)) return element(Authorized, props)
-
-      const onInput = ({ target }) =>
-        onChange({ name, schema, value: Object.fromEntries(new FormData(target.form)) })
-      const field = (label, options) =>
-        element(
-          getComponent('Row'),
-          null,
-          element('label', { htmlFor: options.name }, label),
-          element(
-            getComponent('Col'),
-            null,
-            element(getComponent('Input'), { id: options.name, onChange: onInput, ...options }),
-          ),
-        )
+  const Account = () => {
+    const [, update] = useReducer((count) => count + 1, 0)
+    useEffect(() => session.onChange(update), [])
+    const { current } = session
+    if (!current)
       return element(
         'div',
-        null,
-        element('h4', null, 'Log in'),
-        field('Email', {
-          name: 'email',
-          type: 'text',
-          inputMode: 'email',
-          autoComplete: 'username',
-          autoFocus: true,
-        }),
-        field('Password', { name: 'password', type: 'password', autoComplete: 'current-password' }),
-        element('h4', null, 'or paste a token'),
-        element(getComponent('Markdown', true), { source: schema.get('description') }),
-        field('Token', { name: 'token', type: 'text', autoComplete: 'off' }),
-        element(
-          'div',
-          { role: 'alert' },
-          errSelectors
-            .allErrors()
-            .filter((error) => error.get('authId') === name)
-            .map((error, key) => element(getComponent('authError'), { error, key })),
-        ),
+        { className: 'account' },
+        element('span', { className: 'notice', role: 'status' }, session.notice),
+        element('button', { type: 'button', className: 'btn authorize', onClick: showLogin }, 'Log in'),
       )
-    },
-  },
-  statePlugins: {
-    auth: {
-      wrapActions: {
-        authorizeWithPersistOption:
-          (authorize, { errActions }) =>
-          async ({ bearer }) => {
-            if (!bearer) return
-            errActions.clear({ authId: 'bearer' })
-            try {
-              const { token, ...credentials } = bearer.value
-              authorize({ bearer: { ...bearer, value: token.trim() || (await requestToken(credentials)) } })
-            } catch ({ message }) {
-              errActions.newAuthErr({ authId: 'bearer', source: 'Login', level: 'failed', message })
-            }
-          },
-      },
-    },
-  },
-})
+    const until = new Date(current.expiresAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+    const renewal = current.refreshToken ? ', then renewed' : ''
+    return element(
+      'div',
+      { className: 'account' },
+      element(
+        'span',
+        { className: 'who', role: 'status' },
+        element('b', null, current.email),
+        current.expiresAt && element('small', null, `until ${until}${renewal}`),
+      ),
+      element(
+        'button',
+        { type: 'button', className: 'btn', onClick: () => session.logOut() },
+        current.refreshToken ? 'Log out' : 'Forget token',
+      ),
+    )
+  }
 
-/** @throws {Error} with what the problem document says */
-async function requestToken(credentials) {
-  const answer = await fetch(loginUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(credentials),
-  })
-  const { access_token, detail, errors } = await answer.json()
-  if (answer.ok) return access_token
-  throw new Error(
-    errors?.map(({ pointer, message }) => `${pointer.slice(1)} ${message}`).join(', ') ?? detail,
-  )
+  const Topbar = ({ getComponent }) =>
+    element(
+      'header',
+      { className: 'topbar', role: 'banner' },
+      element(
+        'nav',
+        { 'aria-label': 'Documentation' },
+        element(
+          'a',
+          { className: 'home', href: new URL('docs', base).pathname },
+          element('img', {
+            src: new URL('docs/static/theme/mark.svg', base).pathname,
+            alt: '',
+            width: 24,
+            height: 24,
+          }),
+          element('span', null, 'TODO API'),
+        ),
+        element('a', { href: new URL('docs/guide', base).pathname }, 'Guides'),
+        element('a', { href: new URL('problems', base).pathname }, 'Errors'),
+      ),
+      element(Account),
+      element(getComponent('DarkModeToggle')),
+    )
+  const Nothing = () => null
+
+  return {
+    components: { Topbar, AuthorizeBtnContainer: Nothing, authorizeOperationBtn: Nothing },
+    afterLoad({ authActions, authSelectors }) {
+      const authorize = () => {
+        if (!session.current) return authSelectors.authorized()?.size && authActions.logout(['bearer'])
+        const schema = { type: 'http', scheme: 'bearer' }
+        authActions.authorize({ bearer: { name: 'bearer', schema, value: session.current.token } })
+      }
+      session.onChange(authorize)
+      authorize()
+    },
+  }
 }
-
-SwaggerUIStandalonePreset.push(login)

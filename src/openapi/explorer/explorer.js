@@ -1,0 +1,3 @@
+// @ts-nocheck: plain JavaScript for the browser.
+
+SwaggerUIStandalonePreset.push(loginPlugin, readingPlugin, snippetsPlugin, tryingPlugin)

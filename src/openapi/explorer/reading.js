@@ -1,0 +1,86 @@
+// @ts-nocheck: plain JavaScript for the browser.
+
+/** An operation that fits the screen: its errors in one table, one line each. */
+const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
+  const isError = (_response, status) => /^[45]/.test(status)
+
+  /** For what Swagger UI leaves without a name. */
+  const name = (selector, attribute, value) => (node) => {
+    for (const found of node?.querySelectorAll(selector) ?? []) found.setAttribute(attribute, value)
+  }
+
+  const Errors = ({ responses }) => {
+    const problems = responses
+      .valueSeq()
+      .flatMap(
+        (response) => response.getIn(['content', 'application/problem+json', 'examples'])?.valueSeq() ?? [],
+      )
+      .map((example) => example.get('value').toJS())
+    return element(
+      'section',
+      { className: 'errors-of-operation', 'aria-label': 'Errors' },
+      element('h4', null, 'Errors'),
+      element(
+        'ul',
+        null,
+        problems.map((problem) =>
+          element(
+            'li',
+            { key: problem.code },
+            element('span', { className: 'status' }, problem.status),
+            element('a', { href: problem.type }, problem.code),
+            element(
+              'details',
+              null,
+              element('summary', null, problem.title),
+              element('pre', { tabIndex: 0 }, JSON.stringify(problem, null, 2)),
+            ),
+          ),
+        ),
+      ),
+    )
+  }
+
+  /** The names of the kinds of an object, in place of `object | (object | object)`. */
+  const nameKinds = ({ oneOf = [], items }) => {
+    const kinds = oneOf.map(({ title }) => title)
+    if (kinds.length > 0 && kinds.every(Boolean)) return kinds.join(' | ')
+    const item = items && nameKinds(items)
+    return item && `array<${item}>`
+  }
+
+  return {
+    // A link inside a button cannot be reached; the address changes when an operation is opened.
+    components: { DeepLink: ({ text }) => element('span', null, text) },
+    wrapComponents: {
+      JSONSchema202012KeywordType: (Original) => (props) => {
+        const kinds = nameKinds(props.schema ?? {})
+        return kinds ? element('strong', null, kinds) : element(Original, props)
+      },
+      JsonSchemaForm: (Original) => (props) =>
+        element(
+          'div',
+          { ref: name('input, select, textarea', 'aria-label', props.description) },
+          element(Original, props),
+        ),
+      TextArea: (Original) => (props) => element(Original, { 'aria-label': 'Request body', ...props }),
+      // It scrolls, so the keyboard must reach it.
+      HighlightCode: (Original) => (props) =>
+        element('div', { ref: name('pre', 'tabindex', '0') }, element(Original, props)),
+      InfoContainer: (Original) => (props) =>
+        element(
+          'section',
+          { 'aria-label': 'Introduction' },
+          element(Original, props),
+          element('div', { className: 'wrapper' }, element('h2', null, 'Operations')),
+        ),
+      responses: (Original) => (props) =>
+        element(
+          Fragment,
+          null,
+          element(Original, { ...props, responses: props.responses.filterNot(isError) }),
+          element(Errors, { responses: props.responses.filter(isError) }),
+        ),
+    },
+  }
+}

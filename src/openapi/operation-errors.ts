@@ -1,0 +1,40 @@
+import { ApiError, type ProblemCode, problemCodes } from '../http/errors.ts'
+
+interface Operation {
+  security?: unknown
+  parameters?: { name: string }[]
+  requestBody?: object
+}
+
+const TOKEN: readonly ProblemCode[] = ['missing_token', 'invalid_token', 'expired_token', 'revoked_token']
+/** The codes of single operations, where they differ from what all operations of their kind return. */
+const special: Readonly<Record<string, readonly ProblemCode[]>> = {
+  'post /register 409': ['email_taken'],
+  'patch /me 409': ['email_taken'],
+  'post /login 401': ['invalid_credentials'],
+  'patch /me 401': [...TOKEN, 'invalid_credentials'],
+  'post /refresh 401': ['invalid_token', 'revoked_token'],
+  'delete /me 403': ['insufficient_scope', 'login_required'],
+  'get /health 503': ['unavailable'],
+}
+
+/** The problem codes that an operation can return with a status. */
+export function findCodes(
+  method: string,
+  path: string,
+  status: number,
+  operation: Operation,
+): readonly ProblemCode[] {
+  const exact = special[`${method} ${path} ${status}`]
+  if (exact) return exact
+  if (status === 401) return TOKEN
+  if (status === 409) return ['request_in_progress']
+  if (status === 403) return ['insufficient_scope']
+  const codes = problemCodes.filter((code) => new ApiError(code).statusCode === status)
+  if (status !== 400) return codes
+  const hasCursor = operation.parameters?.some(({ name }) => name === 'cursor')
+  return codes.filter((code) => {
+    if (code === 'malformed_json') return !!operation.requestBody
+    return code !== 'invalid_cursor' || hasCursor
+  })
+}
