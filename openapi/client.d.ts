@@ -4,66 +4,6 @@
  */
 
 export interface paths {
-    "/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find the document, the explorer and the health check
-         * @description A client that prefers `text/html` is redirected to the explorer.
-         */
-        get: operations["getIndex"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Say that the process is alive
-         * @description Asks no database.
-         */
-        get: operations["getHealth"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Say whether requests can be served
-         * @description Checks the database, its migrations and the safety of the API role.
-         */
-        get: operations["getReadiness"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/register": {
         parameters: {
             query?: never;
@@ -139,6 +79,126 @@ export interface paths {
          */
         post: operations["logout"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/todos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List todos, newest first
+         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page.
+         */
+        get: operations["listTodos"];
+        put?: never;
+        /**
+         * Create a todo
+         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more.
+         */
+        post: operations["createTodo"];
+        /**
+         * Delete completed todos, or all
+         * @description `completed` or `all`, exactly one of the two.
+         */
+        delete: operations["deleteTodos"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/todos/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a todo
+         * @description With `If-None-Match` it is sent only when it has changed.
+         */
+        get: operations["getTodo"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a todo
+         * @description With `If-Match` it is deleted only while it is of that version.
+         */
+        delete: operations["deleteTodo"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a todo
+         * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.
+         */
+        patch: operations["updateTodo"];
+        trace?: never;
+    };
+    "/todos/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create, change and delete many todos
+         * @description In the order given, and all or nothing: the first operation that fails undoes the others.
+         */
+        post: operations["batchTodos"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List personal access tokens, newest first
+         * @description The tokens themselves are not shown again. Those that expired stay for 30 days.
+         */
+        get: operations["listTokens"];
+        put?: never;
+        /**
+         * Make a personal access token
+         * @description It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.
+         */
+        post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a personal access token
+         * @description It, and every token that it made, opens nothing from the next request on.
+         */
+        delete: operations["revokeToken"];
         options?: never;
         head?: never;
         patch?: never;
@@ -252,7 +312,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/tokens": {
+    "/health": {
         parameters: {
             query?: never;
             header?: never;
@@ -260,43 +320,39 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List personal access tokens, newest first
-         * @description The tokens themselves are not shown again. Those that expired stay for 30 days.
+         * Say that the process is alive
+         * @description Asks no database.
          */
-        get: operations["listTokens"];
+        get: operations["getHealth"];
         put?: never;
-        /**
-         * Make a personal access token
-         * @description It may do no more than the credential that makes it. One that a personal access token makes expires no later than its maker (without `expires_at`, together with it) and is deleted with it; a session, which a password has opened, may make tokens of any life. It is shown once, and used like an access token: `Authorization: Bearer …`.
-         */
-        post: operations["createToken"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/tokens/{id}": {
+    "/ready": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Say whether requests can be served
+         * @description Checks the database, its migrations and the safety of the API role.
+         */
+        get: operations["getReadiness"];
         put?: never;
         post?: never;
-        /**
-         * Revoke a personal access token
-         * @description It, and every token that it made, opens nothing from the next request on.
-         */
-        delete: operations["revokeToken"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/todos": {
+    "/": {
         parameters: {
             query?: never;
             header?: never;
@@ -304,68 +360,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List todos, newest first
-         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` leads to the first, previous and next page.
+         * Find the document, the explorer and the health check
+         * @description A client that prefers `text/html` is redirected to the explorer.
          */
-        get: operations["listTodos"];
-        put?: never;
-        /**
-         * Create a todo
-         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more.
-         */
-        post: operations["createTodo"];
-        /**
-         * Delete completed todos, or all
-         * @description `completed` or `all`, exactly one of the two.
-         */
-        delete: operations["deleteTodos"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/todos/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show a todo
-         * @description With `If-None-Match` it is sent only when it has changed.
-         */
-        get: operations["getTodo"];
+        get: operations["getIndex"];
         put?: never;
         post?: never;
-        /**
-         * Delete a todo
-         * @description With `If-Match` it is deleted only while it is of that version.
-         */
-        delete: operations["deleteTodo"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a todo
-         * @description A merge patch (RFC 7396): an absent member stays as it is, null clears it. With `If-Match` it is changed only while it is of that version.
-         */
-        patch: operations["updateTodo"];
-        trace?: never;
-    };
-    "/todos/batch": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Create, change and delete many todos
-         * @description In the order given, and all or nothing: the first operation that fails undoes the others.
-         */
-        post: operations["batchTodos"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,33 +424,6 @@ export interface components {
                 /** @example must have 1 to 200 characters */
                 message: string;
             }[];
-        };
-        /** @description What this service is, and where to go from here. */
-        Index: {
-            /** @example TODO API */
-            name: string;
-            /** @example 1.0.0 */
-            version: string;
-            links: {
-                /**
-                 * Format: uri-reference
-                 * @description The OpenAPI document.
-                 * @example /docs/json
-                 */
-                document: string;
-                /**
-                 * Format: uri-reference
-                 * @description The interactive explorer.
-                 * @example /docs
-                 */
-                docs: string;
-                /**
-                 * Format: uri-reference
-                 * @description Whether the process is alive.
-                 * @example /health
-                 */
-                health: string;
-            };
         };
         Registration: {
             /**
@@ -533,44 +506,6 @@ export interface components {
             /** @example todos:read todos:write account */
             scope: string;
         };
-        /** @description A personal access token. */
-        AccessToken: {
-            /**
-             * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
-             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-             */
-            id: string;
-            /**
-             * @description What it is for.
-             * @example backup script
-             */
-            name: string;
-            /**
-             * @example [
-             *       "todos:read"
-             *     ]
-             */
-            scopes: ("todos:read" | "todos:write" | "account")[];
-            /**
-             * Format: date-time
-             * @description RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description To the minute. RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            last_used_at: string | null;
-            /**
-             * Format: date-time
-             * @description RFC 3339, in UTC.
-             * @example 2030-01-01T00:00:00Z
-             */
-            expires_at: string | null;
-        };
         Todo: {
             /**
              * Format: uuid
@@ -639,223 +574,6 @@ export interface components {
              * @example 2026-11-23T09:30:00Z
              */
             updated_at: string;
-        };
-        AccountPatch: {
-            /**
-             * Format: idn-email
-             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
-             * @example ada@example.com
-             */
-            email?: string;
-            /**
-             * Format: password
-             * @description 8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.
-             * @example correct horse battery
-             */
-            new_password?: string;
-            /** @example correct horse battery */
-            current_password: string;
-        };
-        /** @description A login and its refreshes. */
-        Session: {
-            /**
-             * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
-             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-             */
-            id: string;
-            /**
-             * @description Null when the proxy in front does not name the client.
-             * @example 192.0.2.1
-             */
-            ip: string | null;
-            /** @example curl/8.14.1 */
-            user_agent: string | null;
-            /**
-             * Format: date-time
-             * @description The login. RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description To the minute. RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            last_used_at: string;
-            /**
-             * Format: date-time
-             * @description A refresh puts it off. RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            expires_at: string;
-            /**
-             * @description Whether it is the one that asks.
-             * @example true
-             */
-            current: boolean;
-        };
-        SessionPage: {
-            data: components["schemas"]["Session"][];
-            /**
-             * Format: int32
-             * @example 20
-             */
-            limit: number;
-            /**
-             * Format: int32
-             * @example 0
-             */
-            offset: number;
-            /**
-             * @description Whether there are more after these.
-             * @example false
-             */
-            has_more: boolean;
-        };
-        /** @description Something that happened to the account. Kept for a year. */
-        Event: {
-            /**
-             * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
-             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-             */
-            id: string;
-            /**
-             * @example login
-             * @enum {string}
-             */
-            kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
-            /**
-             * Format: int32
-             * @description How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.
-             * @example 1
-             */
-            count: number;
-            /**
-             * Format: uuid
-             * @description The session or the token that it is about.
-             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-             */
-            subject_id: string | null;
-            /**
-             * @description Null when the proxy in front does not name the client.
-             * @example 192.0.2.1
-             */
-            ip: string | null;
-            /** @example curl/8.14.1 */
-            user_agent: string | null;
-            /**
-             * Format: date-time
-             * @description RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            created_at: string;
-        };
-        EventPage: {
-            data: components["schemas"]["Event"][];
-            /**
-             * Format: int32
-             * @example 20
-             */
-            limit: number;
-            /**
-             * Format: int32
-             * @example 0
-             */
-            offset: number;
-            /**
-             * @description Whether there are more after these.
-             * @example false
-             */
-            has_more: boolean;
-        };
-        /** @description All of the user's data. */
-        Export: {
-            user: components["schemas"]["User"];
-            sessions: components["schemas"]["Session"][];
-            tokens: components["schemas"]["AccessToken"][];
-            events: components["schemas"]["Event"][];
-            todos: components["schemas"]["Todo"][];
-        };
-        AccessTokenPage: {
-            data: components["schemas"]["AccessToken"][];
-            /**
-             * Format: int32
-             * @example 20
-             */
-            limit: number;
-            /**
-             * Format: int32
-             * @example 0
-             */
-            offset: number;
-            /**
-             * @description Whether there are more after these.
-             * @example false
-             */
-            has_more: boolean;
-        };
-        NewAccessToken: {
-            /**
-             * @description What it is for.
-             * @example backup script
-             */
-            name: string;
-            /**
-             * @example [
-             *       "todos:read"
-             *     ]
-             */
-            scopes: ("todos:read" | "todos:write" | "account")[];
-            /**
-             * Format: date-time
-             * @description RFC 3339 with an offset. Without it the token never expires, or, made by a personal access token, expires with that.
-             * @example 2030-01-01T00:00:00Z
-             */
-            expires_at?: string | null;
-        };
-        CreatedAccessToken: {
-            /**
-             * Format: uuid
-             * @description A UUID (version 7: later ones sort after earlier ones).
-             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-             */
-            id: string;
-            /**
-             * @description What it is for.
-             * @example backup script
-             */
-            name: string;
-            /**
-             * @example [
-             *       "todos:read"
-             *     ]
-             */
-            scopes: ("todos:read" | "todos:write" | "account")[];
-            /**
-             * Format: date-time
-             * @description RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description To the minute. RFC 3339, in UTC.
-             * @example 2026-11-23T09:30:00Z
-             */
-            last_used_at: string | null;
-            /**
-             * Format: date-time
-             * @description RFC 3339, in UTC.
-             * @example 2030-01-01T00:00:00Z
-             */
-            expires_at: string | null;
-            /**
-             * @description The token itself: shown here and never again.
-             * @example todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
-             */
-            token: string;
         };
         NewTodo: {
             /**
@@ -1026,6 +744,288 @@ export interface components {
              */
             deleted: number;
         };
+        /** @description A personal access token. */
+        AccessToken: {
+            /**
+             * Format: uuid
+             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+             */
+            id: string;
+            /**
+             * @description What it is for.
+             * @example backup script
+             */
+            name: string;
+            /**
+             * @example [
+             *       "todos:read"
+             *     ]
+             */
+            scopes: ("todos:read" | "todos:write" | "account")[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description To the minute. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            last_used_at: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2030-01-01T00:00:00Z
+             */
+            expires_at: string | null;
+        };
+        AccessTokenPage: {
+            data: components["schemas"]["AccessToken"][];
+            /**
+             * Format: int32
+             * @example 20
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @example 0
+             */
+            offset: number;
+            /**
+             * @description Whether there are more after these.
+             * @example false
+             */
+            has_more: boolean;
+        };
+        NewAccessToken: {
+            /**
+             * @description What it is for.
+             * @example backup script
+             */
+            name: string;
+            /**
+             * @example [
+             *       "todos:read"
+             *     ]
+             */
+            scopes: ("todos:read" | "todos:write" | "account")[];
+            /**
+             * Format: date-time
+             * @description RFC 3339 with an offset. Without it the token never expires, or, made by a personal access token, expires with that.
+             * @example 2030-01-01T00:00:00Z
+             */
+            expires_at?: string | null;
+        };
+        CreatedAccessToken: {
+            /**
+             * Format: uuid
+             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+             */
+            id: string;
+            /**
+             * @description What it is for.
+             * @example backup script
+             */
+            name: string;
+            /**
+             * @example [
+             *       "todos:read"
+             *     ]
+             */
+            scopes: ("todos:read" | "todos:write" | "account")[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description To the minute. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            last_used_at: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2030-01-01T00:00:00Z
+             */
+            expires_at: string | null;
+            /**
+             * @description The token itself: shown here and never again.
+             * @example todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
+             */
+            token: string;
+        };
+        AccountPatch: {
+            /**
+             * Format: idn-email
+             * @description Kept as sent. Compared without regard to case and to how letters are composed (Unicode NFC); an internationalised domain equals its `xn--` form.
+             * @example ada@example.com
+             */
+            email?: string;
+            /**
+             * Format: password
+             * @description 8 to 128 characters, counted after normalisation (RFC 8265, OpaqueString: NFC, every kind of space as U+0020). No control characters, none of the most common passwords, and not the part of the email before the @ when that has 4 characters or more.
+             * @example correct horse battery
+             */
+            new_password?: string;
+            /** @example correct horse battery */
+            current_password: string;
+        };
+        /** @description A login and its refreshes. */
+        Session: {
+            /**
+             * Format: uuid
+             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+             */
+            id: string;
+            /**
+             * @description Null when the proxy in front does not name the client.
+             * @example 192.0.2.1
+             */
+            ip: string | null;
+            /** @example curl/8.14.1 */
+            user_agent: string | null;
+            /**
+             * Format: date-time
+             * @description The login. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description To the minute. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            last_used_at: string;
+            /**
+             * Format: date-time
+             * @description A refresh puts it off. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            expires_at: string;
+            /**
+             * @description Whether it is the one that asks.
+             * @example true
+             */
+            current: boolean;
+        };
+        /** @description Something that happened to the account. Kept for a year. */
+        Event: {
+            /**
+             * Format: uuid
+             * @description A UUID (version 7: later ones sort after earlier ones).
+             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+             */
+            id: string;
+            /**
+             * @example login
+             * @enum {string}
+             */
+            kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
+            /**
+             * Format: int32
+             * @description How often it happened. Five failed logins an hour are listed one by one; further ones are counted in the newest of them.
+             * @example 1
+             */
+            count: number;
+            /**
+             * Format: uuid
+             * @description The session or the token that it is about.
+             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+             */
+            subject_id: string | null;
+            /**
+             * @description Null when the proxy in front does not name the client.
+             * @example 192.0.2.1
+             */
+            ip: string | null;
+            /** @example curl/8.14.1 */
+            user_agent: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            created_at: string;
+        };
+        SessionPage: {
+            data: components["schemas"]["Session"][];
+            /**
+             * Format: int32
+             * @example 20
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @example 0
+             */
+            offset: number;
+            /**
+             * @description Whether there are more after these.
+             * @example false
+             */
+            has_more: boolean;
+        };
+        EventPage: {
+            data: components["schemas"]["Event"][];
+            /**
+             * Format: int32
+             * @example 20
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @example 0
+             */
+            offset: number;
+            /**
+             * @description Whether there are more after these.
+             * @example false
+             */
+            has_more: boolean;
+        };
+        /** @description All of the user's data. */
+        Export: {
+            user: components["schemas"]["User"];
+            todos: components["schemas"]["Todo"][];
+            tokens: components["schemas"]["AccessToken"][];
+            sessions: components["schemas"]["Session"][];
+            events: components["schemas"]["Event"][];
+        };
+        /** @description What this service is, and where to go from here. */
+        Index: {
+            /** @example TODO API */
+            name: string;
+            /** @example 1.0.0 */
+            version: string;
+            links: {
+                /**
+                 * Format: uri-reference
+                 * @description The OpenAPI document.
+                 * @example /docs/json
+                 */
+                document: string;
+                /**
+                 * Format: uri-reference
+                 * @description The interactive explorer.
+                 * @example /docs
+                 */
+                docs: string;
+                /**
+                 * Format: uri-reference
+                 * @description Whether the process is alive.
+                 * @example /health
+                 */
+                health: string;
+            };
+        };
     };
     responses: never;
     parameters: never;
@@ -1052,486 +1052,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    getIndex: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The index. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "name": "TODO API",
-                     *       "version": "1.0.0",
-                     *       "links": {
-                     *         "document": "/docs/json",
-                     *         "docs": "/docs",
-                     *         "health": "/health"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Index"];
-                };
-            };
-            /** @description To the explorer. */
-            302: {
-                headers: {
-                    /** @description The path of what was made. */
-                    location?: string;
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getHealth: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All is well. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "status": "ok"
-                     *     }
-                     */
-                    "application/json": {
-                        /** @enum {string} */
-                        status: "ok";
-                    };
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/health",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getReadiness: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All is well. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "status": "ok"
-                     *     }
-                     */
-                    "application/json": {
-                        /** @enum {string} */
-                        status: "ok";
-                    };
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/ready",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     registerUser: {
         parameters: {
             query?: never;
@@ -2489,2306 +2009,6 @@ export interface operations {
                      *       "code": "overloaded",
                      *       "detail": "The service is busy.",
                      *       "instance": "/logout",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "email": "ada@example.com",
-                     *       "created_at": "2026-11-23T09:30:00Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    deleteMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Gone. */
-            204: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    changeAccount: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ada@example.com",
-                 *       "new_password": "correct horse battery",
-                 *       "current_password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["AccountPatch"];
-            };
-        };
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "email": "ada@example.com",
-                     *       "created_at": "2026-11-23T09:30:00Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with what is there. */
-            409: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The email is already registered",
-                     *       "status": 409,
-                     *       "code": "email_taken",
-                     *       "detail": "The email is already registered.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large: `payload_too_large`. */
-            413: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    Accept: components["headers"]["Accept"];
-                    "Accept-Patch": components["headers"]["Accept-Patch"];
-                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    exportMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All of the user's data. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "user": {
-                     *         "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *         "email": "ada@example.com",
-                     *         "created_at": "2026-11-23T09:30:00Z"
-                     *       },
-                     *       "sessions": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "ip": "192.0.2.1",
-                     *           "user_agent": "curl/8.14.1",
-                     *           "created_at": "2026-11-23T09:30:00Z",
-                     *           "last_used_at": "2026-11-23T09:30:00Z",
-                     *           "expires_at": "2026-11-23T09:30:00Z",
-                     *           "current": true
-                     *         }
-                     *       ],
-                     *       "tokens": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "name": "backup script",
-                     *           "scopes": [
-                     *             "todos:read"
-                     *           ],
-                     *           "created_at": "2026-11-23T09:30:00Z",
-                     *           "last_used_at": "2026-11-23T09:30:00Z",
-                     *           "expires_at": "2030-01-01T00:00:00Z"
-                     *         }
-                     *       ],
-                     *       "events": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "kind": "login",
-                     *           "count": 1,
-                     *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "ip": "192.0.2.1",
-                     *           "user_agent": "curl/8.14.1",
-                     *           "created_at": "2026-11-23T09:30:00Z"
-                     *         }
-                     *       ],
-                     *       "todos": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "title": "Water the plants",
-                     *           "notes": "The fern needs more than the cactus.",
-                     *           "completed": false,
-                     *           "completed_at": "2026-11-23T09:30:00Z",
-                     *           "due_at": "2026-11-23T09:30:00Z",
-                     *           "priority": 1,
-                     *           "tags": [
-                     *             "home"
-                     *           ],
-                     *           "position": 0,
-                     *           "version": 1,
-                     *           "created_at": "2026-11-23T09:30:00Z",
-                     *           "updated_at": "2026-11-23T09:30:00Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Export"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/export",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listSessions: {
-        parameters: {
-            query?: {
-                limit?: number;
-                offset?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "ip": "192.0.2.1",
-                     *           "user_agent": "curl/8.14.1",
-                     *           "created_at": "2026-11-23T09:30:00Z",
-                     *           "last_used_at": "2026-11-23T09:30:00Z",
-                     *           "expires_at": "2026-11-23T09:30:00Z",
-                     *           "current": true
-                     *         }
-                     *       ],
-                     *       "limit": 20,
-                     *       "offset": 0,
-                     *       "has_more": false
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SessionPage"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/sessions",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    endSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Ended. */
-            204: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing here that you may see: `not_found`. */
-            404: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listEvents: {
-        parameters: {
-            query?: {
-                limit?: number;
-                offset?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "kind": "login",
-                     *           "count": 1,
-                     *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "ip": "192.0.2.1",
-                     *           "user_agent": "curl/8.14.1",
-                     *           "created_at": "2026-11-23T09:30:00Z"
-                     *         }
-                     *       ],
-                     *       "limit": 20,
-                     *       "offset": 0,
-                     *       "has_more": false
-                     *     }
-                     */
-                    "application/json": components["schemas"]["EventPage"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/me/events",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listTokens: {
-        parameters: {
-            query?: {
-                limit?: number;
-                offset?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *           "name": "backup script",
-                     *           "scopes": [
-                     *             "todos:read"
-                     *           ],
-                     *           "created_at": "2026-11-23T09:30:00Z",
-                     *           "last_used_at": "2026-11-23T09:30:00Z",
-                     *           "expires_at": "2030-01-01T00:00:00Z"
-                     *         }
-                     *       ],
-                     *       "limit": 20,
-                     *       "offset": 0,
-                     *       "has_more": false
-                     *     }
-                     */
-                    "application/json": components["schemas"]["AccessTokenPage"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    createToken: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "backup script",
-                 *       "scopes": [
-                 *         "todos:read"
-                 *       ],
-                 *       "expires_at": "2030-01-01T00:00:00Z"
-                 *     }
-                 */
-                "application/json": components["schemas"]["NewAccessToken"];
-            };
-        };
-        responses: {
-            /** @description Default Response */
-            201: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "name": "backup script",
-                     *       "scopes": [
-                     *         "todos:read"
-                     *       ],
-                     *       "created_at": "2026-11-23T09:30:00Z",
-                     *       "last_used_at": "2026-11-23T09:30:00Z",
-                     *       "expires_at": "2030-01-01T00:00:00Z",
-                     *       "token": "todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["CreatedAccessToken"];
-                };
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The body is not valid: see errors.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large: `payload_too_large`. */
-            413: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "code": "payload_too_large",
-                     *       "detail": "The body is too large.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    Accept: components["headers"]["Accept"];
-                    "Accept-Patch": components["headers"]["Accept-Patch"];
-                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The body must be JSON",
-                     *       "status": 415,
-                     *       "code": "unsupported_media_type",
-                     *       "detail": "The body must be JSON.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tokens",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    revokeToken: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description A UUID (version 7: later ones sort after earlier ones).
-                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Revoked. */
-            204: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The request is not valid",
-                     *       "status": 400,
-                     *       "code": "invalid_request",
-                     *       "detail": "The request is not valid: see errors.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
-                     *       "errors": [
-                     *         {
-                     *           "parameter": "colour",
-                     *           "code": "unknown_member",
-                     *           "message": "is not recognised"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credential, or none that is alive. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "A bearer token is needed",
-                     *       "status": 401,
-                     *       "code": "missing_token",
-                     *       "detail": "A bearer token is needed.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token lacks the scope: `insufficient_scope`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The token may not do this",
-                     *       "status": 403,
-                     *       "code": "insufficient_scope",
-                     *       "detail": "The token may not do this.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing here that you may see: `not_found`. */
-            404: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "There is nothing here",
-                     *       "status": 404,
-                     *       "code": "not_found",
-                     *       "detail": "There is nothing here.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nothing that the client accepts: `not_acceptable`. */
-            406: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The answer would be application/json",
-                     *       "status": 406,
-                     *       "code": "not_acceptable",
-                     *       "detail": "The answer would be application/json.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too many requests",
-                     *       "status": 429,
-                     *       "code": "rate_limited",
-                     *       "detail": "Too many requests.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Our fault: `internal`. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Something went wrong on our side",
-                     *       "status": 500,
-                     *       "code": "internal",
-                     *       "detail": "Something went wrong on our side.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
-                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "The service is busy",
-                     *       "status": 503,
-                     *       "code": "overloaded",
-                     *       "detail": "The service is busy.",
-                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
                      */
@@ -6866,6 +4086,2786 @@ export interface operations {
                      *       "code": "overloaded",
                      *       "detail": "The service is busy.",
                      *       "instance": "/todos/batch",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "name": "backup script",
+                     *           "scopes": [
+                     *             "todos:read"
+                     *           ],
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2030-01-01T00:00:00Z"
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AccessTokenPage"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "backup script",
+                 *       "scopes": [
+                 *         "todos:read"
+                 *       ],
+                 *       "expires_at": "2030-01-01T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAccessToken"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "name": "backup script",
+                     *       "scopes": [
+                     *         "todos:read"
+                     *       ],
+                     *       "created_at": "2026-11-23T09:30:00Z",
+                     *       "last_used_at": "2026-11-23T09:30:00Z",
+                     *       "expires_at": "2030-01-01T00:00:00Z",
+                     *       "token": "todo_pat_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatedAccessToken"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large: `payload_too_large`. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tokens",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing here that you may see: `not_found`. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/tokens/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "email": "ada@example.com",
+                     *       "created_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "new_password": "correct horse battery",
+                 *       "current_password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AccountPatch"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "email": "ada@example.com",
+                     *       "created_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid: see errors.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with what is there. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The email is already registered",
+                     *       "status": 409,
+                     *       "code": "email_taken",
+                     *       "detail": "The email is already registered.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large: `payload_too_large`. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body is too large.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The body must be JSON",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The body must be JSON.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of the user's data. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *         "email": "ada@example.com",
+                     *         "created_at": "2026-11-23T09:30:00Z"
+                     *       },
+                     *       "todos": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "title": "Water the plants",
+                     *           "notes": "The fern needs more than the cactus.",
+                     *           "completed": false,
+                     *           "completed_at": "2026-11-23T09:30:00Z",
+                     *           "due_at": "2026-11-23T09:30:00Z",
+                     *           "priority": 1,
+                     *           "tags": [
+                     *             "home"
+                     *           ],
+                     *           "position": 0,
+                     *           "version": 1,
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "updated_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "tokens": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "name": "backup script",
+                     *           "scopes": [
+                     *             "todos:read"
+                     *           ],
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2030-01-01T00:00:00Z"
+                     *         }
+                     *       ],
+                     *       "sessions": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z",
+                     *           "current": true
+                     *         }
+                     *       ],
+                     *       "events": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "kind": "login",
+                     *           "count": 1,
+                     *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/export",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "last_used_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z",
+                     *           "current": true
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/sessions",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID (version 7: later ones sort after earlier ones).
+                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing here that you may see: `not_found`. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "There is nothing here",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/sessions/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "kind": "login",
+                     *           "count": 1,
+                     *           "subject_id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "ip": "192.0.2.1",
+                     *           "user_agent": "curl/8.14.1",
+                     *           "created_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credential, or none that is alive. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "A bearer token is needed",
+                     *       "status": 401,
+                     *       "code": "missing_token",
+                     *       "detail": "A bearer token is needed.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks the scope: `insufficient_scope`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The token may not do this",
+                     *       "status": 403,
+                     *       "code": "insufficient_scope",
+                     *       "detail": "The token may not do this.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/me/events",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All is well. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @enum {string} */
+                        status: "ok";
+                    };
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/health",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All is well. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @enum {string} */
+                        status: "ok";
+                    };
+                };
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/ready",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIndex: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The index. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "TODO API",
+                     *       "version": "1.0.0",
+                     *       "links": {
+                     *         "document": "/docs/json",
+                     *         "docs": "/docs",
+                     *         "health": "/health"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Index"];
+                };
+            };
+            /** @description To the explorer. */
+            302: {
+                headers: {
+                    /** @description The path of what was made. */
+                    location?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid: `invalid_request`, `malformed_json` or `invalid_cursor`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The request is not valid",
+                     *       "status": 400,
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not valid: see errors.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26",
+                     *       "errors": [
+                     *         {
+                     *           "parameter": "colour",
+                     *           "code": "unknown_member",
+                     *           "message": "is not recognised"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing that the client accepts: `not_acceptable`. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The answer would be application/json",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "The answer would be application/json.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited`; `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault: `internal`. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side.",
+                     *       "instance": "/",
+                     *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy or not available: `overloaded` or `unavailable`; `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "The service is busy",
+                     *       "status": 503,
+                     *       "code": "overloaded",
+                     *       "detail": "The service is busy.",
+                     *       "instance": "/",
                      *       "request_id": "01a20986-6f0e-73f5-a3ae-22a9c8f15d26"
                      *     }
                      */

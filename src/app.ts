@@ -14,6 +14,7 @@ import { trustProxies } from './http/client-address.ts'
 import clients from './http/connections.ts'
 import content from './http/content.ts'
 import contract from './http/contract.ts'
+import features from './http/features.ts'
 import headers from './http/headers.ts'
 import idempotency from './http/idempotency.ts'
 import metrics from './http/metrics.ts'
@@ -94,6 +95,7 @@ export async function buildApp(
     if (app.leaving) reply.header('connection', 'close')
   })
 
+  await app.register(features)
   await app.register(observability, { config })
   await app.register(headers, { config })
   await app.register(basePath, { config })
@@ -112,14 +114,15 @@ export async function buildApp(
   await app.register(idempotency, { config })
   await app.register(docs, { config })
 
-  await app.register(root, { config })
-  await app.register(health)
-  await app.register(security, { config, now })
   await app.register(auth, { config })
-  await app.register(account)
-  await app.register(tokens)
   await app.register(todos, { config })
   await app.register(batch)
+  await app.register(tokens)
+  // After the features whose rows it exports.
+  await app.register(account)
+  await app.register(health)
+  await app.register(root, { config })
+  await app.register(security, { config, now })
 
   try {
     await app.ready()

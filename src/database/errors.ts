@@ -1,13 +1,8 @@
 import { DatabaseError } from 'pg'
-import { ApiError, insufficientScope, invalidMember, unauthorized, unavailable } from '../http/errors.ts'
+import { ApiError, insufficientScope, unauthorized, unavailable } from '../http/errors.ts'
 
-/** Constraints that a client can violate, and the client error for each. */
-const constraints: Record<string, () => ApiError> = {
-  users_email_key: () => new ApiError('email_taken'),
-  // Revoked between its authentication and the insert.
-  access_tokens_maker_fkey: () => unauthorized('revoked_token'),
-  access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
-}
+/** Constraints that a client can violate, and the client error for each: features register them. */
+export type ConstraintErrors = Record<string, () => ApiError>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 /** Unique and exclusion violations: what is stored is in the way. */
@@ -16,9 +11,12 @@ const CONFLICT = /^(23505|23P01)$/
 const BAD_VALUE = /^(22|23|54)/
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** The client error for an error of PostgreSQL, by its SQLSTATE (manual, appendix A); undefined when the fault is ours. */
-export function fromDatabase(error: DatabaseError): ApiError | undefined {
-  const known = error.constraint && constraints[error.constraint]
+/**
+ * The client error for an error of PostgreSQL, by its constraint, or else by its SQLSTATE (manual, appendix A); undefined
+ * when the fault is ours.
+ */
+export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors): ApiError | undefined {
+  const known = constraints[`${error.constraint}`]
   if (known) return known()
   // Every foreign key leads to the user or the session of the request: it was deleted while this write ran.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
@@ -32,7 +30,7 @@ export function fromDatabase(error: DatabaseError): ApiError | undefined {
 }
 
 /** Whether the schema should have rejected a value: a client error, but one to look into. */
-export const isSchemaGap = (error: unknown): boolean =>
+export const isSchemaGap = (error: unknown, constraints: ConstraintErrors): boolean =>
   error instanceof DatabaseError &&
   error.code !== FOREIGN_KEY_VIOLATION &&
   BAD_VALUE.test(`${error.code}`) &&

@@ -8,6 +8,7 @@ const Health = Type.Object({ status: Type.Literal('ok') }, { description: 'All i
 
 /** For load balancers: is the process alive, and can it serve. */
 const health: FastifyPluginAsyncTypebox = async (app) => {
+  app.addFeature({ name: 'health', description: 'For load balancers and probes.' })
   app.get(
     '/health',
     {

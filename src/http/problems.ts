@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DatabaseError } from 'pg'
 import { innermost } from '../database/connection-errors.ts'
-import { fromDatabase, isSchemaGap } from '../database/errors.ts'
+import { type ConstraintErrors, fromDatabase, isSchemaGap } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
 import { INVALID_TARGET, SERVER_TARGET } from './request-target.ts'
 import type { Problem } from './schemas.ts'
@@ -13,10 +13,14 @@ const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
 }
 
-/** What the client is told of an error. Never anything of Postgres or of the stack. */
-export function toApiError(error: unknown): ApiError {
+/**
+ * What the client is told of an error. Never anything of Postgres or of the stack.
+ * @param constraints the client errors that features have registered for their constraints
+ */
+export function toApiError(error: unknown, constraints: ConstraintErrors = {}): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal', {}, error)
+  if (error instanceof DatabaseError)
+    return fromDatabase(error, constraints) ?? new ApiError('internal', {}, error)
   const { code, statusCode } = error as FastifyError
   const known = frameworkErrors[code]
   if (known) return new ApiError(known)
@@ -43,11 +47,13 @@ function sendProblem(
   reply: FastifyReply,
   basePath: string,
 ): FastifyReply {
-  const known = toApiError(error)
+  const { features = [] } = request.server
+  const constraints: ConstraintErrors = Object.assign({}, ...features.map((feature) => feature.constraints))
+  const known = toApiError(error, constraints)
   request.problem = known.code
   request.cause = known.statusCode >= 500 && known.cause ? innermost(known.cause) : undefined
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
-  if (isSchemaGap(error))
+  if (isSchemaGap(error, constraints))
     request.log.error({ err: error }, 'PostgreSQL refused a value that the schema accepts')
   return reply
     .code(known.statusCode)

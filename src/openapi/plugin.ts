@@ -34,16 +34,6 @@ export default fp<{ config: Config }>(
             { 'x-internal': false },
           ),
         ],
-        tags: [
-          { name: 'auth', description: 'Register, log in, refresh, log out.' },
-          { name: 'todos', description: "The user's own todos." },
-          {
-            name: 'account',
-            description: 'The user who is asking: email and password, sessions, trail, export.',
-          },
-          { name: 'tokens', description: 'Personal access tokens, for scripts.' },
-          { name: 'health', description: 'For load balancers and probes.' },
-        ],
         components: {
           securitySchemes: {
             bearer: {
@@ -56,7 +46,10 @@ export default fp<{ config: Config }>(
         },
       },
       // A schema that has a name keeps it, instead of def-0.
-      transformObject: (document) => completeDocument((document as { openapiObject: object }).openapiObject),
+      transformObject: (document) => {
+        const tags = app.features.map(({ name, description }) => ({ name, description }))
+        return completeDocument({ ...(document as { openapiObject: object }).openapiObject, tags })
+      },
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
     })
     await app.register(swaggerUi, {

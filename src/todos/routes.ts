@@ -16,6 +16,7 @@ import { unknownContent } from '../http/content.ts'
 import { ApiError, found, notFound } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
 import { createCursors } from './cursor.ts'
+import { feature } from './feature.ts'
 import { countTodos, listTodos } from './list.ts'
 import { toTodoPage } from './page.ts'
 import { NewTodo, Todo, TodoPage, TodoParams, TodoPatch, TodoQuery } from './schema.ts'
@@ -25,6 +26,7 @@ import { createTodo, deleteTodo, findTodo, getTodo, updateTodo } from './sql.ts'
 const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [Todo, NewTodo, TodoPatch, TodoPage]) app.addSchema(schema)
   const cursors = createCursors(config)
+  app.addFeature(feature)
   const tags = ['todos']
   const conditional = { 'if-match': Headers.ifMatch, 'if-none-match': Headers.ifNoneMatch }
   const tagged = (description: string) => ({

@@ -66,3 +66,11 @@ export const deleteTodos = (tx: Tx, completed: boolean | null) => tx<{ deleted: 
     returning id
   )
   select count(*)::integer as deleted from gone`
+
+/** For the export: by id, from the one after `after`. */
+export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
+  select id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at
+  from todos
+  where ${mine} and id > ${after}
+  order by id
+  limit ${limit}`
