@@ -1,5 +1,5 @@
 -- Spreads the database over the nodes of a Citus 13 cluster by user. By a superuser, on the coordinator, after the
--- migrations: psql --set ON_ERROR_STOP=1 --file db/citus.sql. It may be run again. db/README.md says what comes before.
+-- migrations: psql --set ON_ERROR_STOP=1 --file db/citus.sql. It may be run again. docs/operations.md says what comes before.
 --
 -- A superuser, because what the tables hold already moves into their shards by reading it, and forced row-level
 -- security shows nothing to anybody else: an owner would move nothing, and say that all went well.

@@ -8,7 +8,7 @@ import type { Config } from '../config.ts'
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** Figures for Prometheus at /metrics on a port of its own, when ADMIN_PORT is set; README.md says what they mean. */
+/** Figures for Prometheus at /metrics on a port of its own, when ADMIN_PORT is set; docs/operations.md says what they mean. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     if (config.ADMIN_PORT === 0) return
