@@ -14,6 +14,7 @@ import { trustProxies } from './http/client-address.ts'
 import connections from './http/connections.ts'
 import content from './http/content.ts'
 import contract from './http/contract.ts'
+import features from './http/features.ts'
 import headers from './http/headers.ts'
 import idempotency from './http/idempotency.ts'
 import metrics from './http/metrics.ts'
@@ -95,6 +96,7 @@ export async function buildApp(
     if (app.shuttingDown) reply.header('connection', 'close')
   })
 
+  await app.register(features)
   // For every request, in the order in which their hooks run.
   await app.register(requestLog, { config })
   await app.register(headers, { config })
@@ -118,14 +120,15 @@ export async function buildApp(
   await app.register(openapi, { config })
 
   // Features.
-  await app.register(service, { config, now })
-  await app.register(problemRoutes, { config })
   await app.register(auth, { config })
-  await app.register(account)
-  await app.register(tokens)
   await app.register(lists, { config })
   await app.register(todos)
   await app.register(batch)
+  await app.register(tokens)
+  // After the features whose rows it exports.
+  await app.register(account)
+  await app.register(problemRoutes, { config })
+  await app.register(service, { config, now })
   if (more) await app.register(more)
 
   try {

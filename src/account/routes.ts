@@ -7,14 +7,14 @@ import { foldEmail } from '../credentials/email.ts'
 import { unknownContent } from '../http/content.ts'
 import { firstOrNotFound, loginRequired, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
-import { Todo } from '../todos/schema.ts'
-import { AccessToken } from '../tokens/schema.ts'
 import { writeExport } from './export.ts'
-import { AccountPatch, Event, EventPage, Export, Session, SessionPage } from './schema.ts'
+import { AccountPatch, createExport, Event, EventPage, Session, SessionPage } from './schema.ts'
 import {
   changeAccount,
   deleteMe,
   endSession,
+  exportEvents,
+  exportSessions,
   getMe,
   getPasswordSalt,
   listEvents,
@@ -23,8 +23,18 @@ import {
 
 /** The user's account: email, password, sessions, events and export. */
 const account: FastifyPluginAsyncTypebox = async (app) => {
-  const shared = [User, AccessToken, Todo]
-  for (const schema of [...shared, AccountPatch, Session, SessionPage, Event, EventPage, Export])
+  app.addFeature({
+    name: 'account',
+    description: 'The user who is asking: email and password, sessions, trail, export.',
+    exports: {
+      sessions: { schema: Session, readPage: exportSessions },
+      events: { schema: Event, readPage: exportEvents },
+    },
+  })
+  const exportParts = app.takeExports()
+  const Export = createExport(exportParts)
+  const rows = Object.values(exportParts).map(({ schema }) => schema)
+  for (const schema of new Set([User, AccountPatch, ...rows, SessionPage, EventPage, Export]))
     app.addSchema(schema)
   const tags = ['account']
   const scope = 'account' as const
@@ -123,7 +133,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
       if (request.method === 'HEAD') return reply.send(unknownContent())
       return reply.send(
         Readable.from(
-          writeExport(user, (run) => request.withUser(run)),
+          writeExport(user, exportParts, (run) => request.withUser(run)),
           { objectMode: false },
         ),
       )

@@ -1,8 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Email, NewPassword, Password, User } from '../auth/schema.ts'
+import type { ExportPart } from '../http/features.ts'
 import { Id, Nullable, Page, Ref, Timestamp } from '../http/schemas.ts'
-import { Todo } from '../todos/schema.ts'
-import { AccessToken } from '../tokens/schema.ts'
 
 export const AccountPatch = Type.Object(
   {
@@ -75,13 +74,14 @@ export const EventPage = Type.Object(
 
 const all = { maxItems: 2147483647 }
 
-export const Export = Type.Object(
-  {
-    user: Ref(User),
-    sessions: Type.Array(Ref(Session), all),
-    tokens: Type.Array(Ref(AccessToken), all),
-    events: Type.Array(Ref(Event), all),
-    todos: Type.Array(Ref(Todo), all),
-  },
-  { $id: 'Export', description: "All of the user's data." },
-)
+/** The user, and an array of rows for each part that a feature has registered. */
+export const createExport = (parts: Record<string, ExportPart>) =>
+  Type.Object(
+    {
+      user: Ref(User),
+      ...Object.fromEntries(
+        Object.entries(parts).map(([name, { schema }]) => [name, Type.Array(Ref(schema), all)]),
+      ),
+    },
+    { $id: 'Export', description: "All of the user's data." },
+  )

@@ -1,8 +1,6 @@
 import type { User } from '../auth/schema.ts'
-import { shardKey, type Tx } from '../database/transaction.ts'
+import type { Tx } from '../database/transaction.ts'
 import type { Client, PageQuery } from '../http/schemas.ts'
-import { type Todo, todoColumns } from '../todos/schema.ts'
-import type { AccessToken } from '../tokens/schema.ts'
 import type { Event, Session } from './schema.ts'
 
 /** The current user: the policy hides all other rows. */
@@ -63,23 +61,9 @@ export const exportSessions = (tx: Tx, after: string, limit: number) => tx<Sessi
   order by id
   limit ${limit}`
 
-export const exportTokens = (tx: Tx, after: string, limit: number) => tx<AccessToken>`
-  select id, name, scopes, created_at, last_used_at, expires_at
-  from identity.access_tokens
-  where id > ${after}
-  order by id
-  limit ${limit}`
-
 export const exportEvents = (tx: Tx, after: string, limit: number) => tx<Event>`
   select id, kind, count, subject_id, host(ip) as ip, user_agent, created_at
   from identity.events
   where id > ${after}
-  order by id
-  limit ${limit}`
-
-export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
-  select ${todoColumns}
-  from todos
-  where ${shardKey} and id > ${after}
   order by id
   limit ${limit}`

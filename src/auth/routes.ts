@@ -12,7 +12,7 @@ import {
   sha256,
   writeToken,
 } from '../credentials/opaque-tokens.ts'
-import { firstOrNotFound, unauthorized } from '../http/errors.ts'
+import { ApiError, firstOrNotFound, unauthorized } from '../http/errors.ts'
 import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
 import {
@@ -28,6 +28,11 @@ import {
 /** Registration, login, refresh and logout. */
 const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [Registration, Login, Refresh, Logout, User, Tokens]) app.addSchema(schema)
+  app.addFeature({
+    name: 'auth',
+    description: 'Register, log in, refresh, log out.',
+    constraints: { users_email_key: () => new ApiError('email_taken') },
+  })
   const tags = ['auth']
 
   /** The tokens of a session (RFC 6749, section 5.1). */

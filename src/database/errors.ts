@@ -1,13 +1,8 @@
 import { DatabaseError } from 'pg'
-import { ApiError, insufficientScope, invalidMember, unauthorized, unavailable } from '../http/errors.ts'
+import { ApiError, insufficientScope, unauthorized, unavailable } from '../http/errors.ts'
 
-/** The client error for each constraint that a client can violate. */
-const constraints: Record<string, () => ApiError> = {
-  users_email_key: () => new ApiError('email_taken'),
-  // The token was revoked after it was authenticated.
-  access_tokens_maker_fkey: () => unauthorized('revoked_token'),
-  access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
-}
+/** The client error for each constraint that a client can violate; features register them. */
+export type ConstraintErrors = Record<string, () => ApiError>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 /** Unique and exclusion violations. */
@@ -17,11 +12,11 @@ const BAD_VALUE = /^(22|23|54)/
 const INSUFFICIENT_PRIVILEGE = '42501'
 
 /**
- * Maps a PostgreSQL error to a client error by its SQLSTATE (manual, appendix A).
+ * Maps a PostgreSQL error to a client error by its constraint or its SQLSTATE (manual, appendix A).
  * @returns undefined when the error is a bug in the API
  */
-export function fromDatabase(error: DatabaseError): ApiError | undefined {
-  const known = error.constraint && constraints[error.constraint]
+export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors): ApiError | undefined {
+  const known = constraints[`${error.constraint}`]
   if (known) return known()
   // Every foreign key refers to the user or the session of the request, which was deleted during this write.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
@@ -34,7 +29,7 @@ export function fromDatabase(error: DatabaseError): ApiError | undefined {
 }
 
 /** Whether the request schema should have rejected the value: a client error that is logged as a bug. */
-export const isSchemaGap = (error: unknown): boolean =>
+export const isSchemaGap = (error: unknown, constraints: ConstraintErrors): boolean =>
   error instanceof DatabaseError &&
   error.code !== FOREIGN_KEY_VIOLATION &&
   BAD_VALUE.test(`${error.code}`) &&

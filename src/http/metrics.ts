@@ -8,7 +8,7 @@ import type { Config } from '../config.ts'
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** Serves Prometheus metrics at /metrics on a separate port, when ADMIN_PORT is set. README.md describes them. */
+/** Serves Prometheus metrics at /metrics on a separate port, when ADMIN_PORT is set. docs/operations.md describes them. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     if (config.ADMIN_PORT === 0) return

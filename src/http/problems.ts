@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DatabaseError } from 'pg'
 import { describeCause } from '../database/connection-errors.ts'
-import { fromDatabase, isSchemaGap } from '../database/errors.ts'
+import { type ConstraintErrors, fromDatabase, isSchemaGap } from '../database/errors.ts'
 import { ApiError, notFound, type ProblemCode } from './errors.ts'
 import type { Problem } from './problem-schema.ts'
 import { INVALID_TARGET, SERVER_TARGET } from './routing.ts'
@@ -13,10 +13,14 @@ const frameworkErrors: Record<string, ProblemCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
 }
 
-/** Converts any error to one for the client, without internals. */
-export function toApiError(error: unknown): ApiError {
+/**
+ * Converts any error to one for the client, without internals.
+ * @param constraints the client errors that features have registered for their constraints
+ */
+export function toApiError(error: unknown, constraints: ConstraintErrors = {}): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof DatabaseError) return fromDatabase(error) ?? new ApiError('internal', {}, error)
+  if (error instanceof DatabaseError)
+    return fromDatabase(error, constraints) ?? new ApiError('internal', {}, error)
   const { code, statusCode } = error as FastifyError
   const known = frameworkErrors[code]
   if (known) return new ApiError(known)
@@ -43,11 +47,13 @@ function sendProblem(
   reply: FastifyReply,
   basePath: string,
 ): FastifyReply {
-  const known = toApiError(error)
+  const { features = [] } = request.server
+  const constraints: ConstraintErrors = Object.assign({}, ...features.map((feature) => feature.constraints))
+  const known = toApiError(error, constraints)
   request.problem = known.code
   request.cause = known.statusCode >= 500 && known.cause ? describeCause(known.cause) : undefined
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed')
-  if (isSchemaGap(error))
+  if (isSchemaGap(error, constraints))
     request.log.error({ err: error }, 'PostgreSQL rejected a value that the request schema accepts')
   return reply
     .code(known.statusCode)

@@ -46,14 +46,6 @@ export default fp<{ config: Config }>(
           contact: { name: 'The maintainers of the TODO API' },
         },
         servers: [{ url: basePath || '/', description: 'This service' }],
-        tags: [
-          { name: 'auth', description: 'Register, log in, refresh, log out.' },
-          { name: 'todos', description: 'Your todos.' },
-          { name: 'account', description: 'Your email and password, sessions, account activity and export.' },
-          { name: 'tokens', description: 'Personal access tokens, for scripts.' },
-          { name: 'problems', description: 'What each error means and what to do about it.' },
-          { name: 'health', description: 'For load balancers and probes.' },
-        ],
         components: {
           securitySchemes: {
             bearer: {
@@ -65,7 +57,10 @@ export default fp<{ config: Config }>(
         },
       },
       // A schema that has a name keeps it, instead of def-0.
-      transformObject: (document) => completeDocument((document as { openapiObject: object }).openapiObject),
+      transformObject: (document) => {
+        const tags = app.features.map(({ name, description }) => ({ name, description }))
+        return completeDocument({ ...(document as { openapiObject: object }).openapiObject, tags })
+      },
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
     })
     app.addHook('onRoute', (route) => {

@@ -13,6 +13,7 @@ const Page = Type.String({ maxLength: 100_000, examples: ['<!doctype html>…'] 
 /** What the `type` of each problem document leads to: a page for a browser, JSON for a program. */
 const problemRoutes: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [ProblemType, ProblemTypes]) app.addSchema(schema)
+  app.addFeature({ name: 'problems', description: 'What each error means and what to do about it.' })
   const base = config.BASE_PATH
   const all = problemCodes.map((code) => describeProblem(code, base))
   const answer = (name: string, description: string) => ({

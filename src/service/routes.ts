@@ -14,6 +14,7 @@ const service: FastifyPluginAsyncTypebox<{ config: Config; now: () => number }> 
   { config, now },
 ) => {
   app.addSchema(Index)
+  app.addFeature({ name: 'health', description: 'For load balancers and probes.' })
   const tags = ['health']
   const base = config.BASE_PATH
   const index = {

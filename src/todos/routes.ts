@@ -14,12 +14,14 @@ import {
 import { unknownContent } from '../http/content.ts'
 import { ApiError, firstOrNotFound, notFound } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
+import { feature } from './feature.ts'
 import { NewTodo, Todo, TodoParams, TodoPatch } from './schema.ts'
 import { createTodo, deleteTodo, findTodo, getTodo, updateTodo } from './sql.ts'
 
 /** The user's todos. */
 const todos: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Todo, NewTodo, TodoPatch]) app.addSchema(schema)
+  app.addFeature(feature)
   const tags = ['todos']
   const conditional = { 'if-match': Headers.ifMatch, 'if-none-match': Headers.ifNoneMatch }
   const tagged = (description: string) => ({

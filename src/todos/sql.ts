@@ -91,3 +91,7 @@ export const deleteTodos = (tx: Tx, which: 'all' | 'completed') => tx<{ deleted:
     returning id
   )
   select count(*)::integer as deleted from gone`
+
+/** For the export: by id, from the one after `after`. */
+export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`
+  select ${todoColumns} from todos where ${shardKey} and id > ${after} order by id limit ${limit}`

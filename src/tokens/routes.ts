@@ -2,15 +2,25 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
-import { firstOrNotFound, invalidMember } from '../http/errors.ts'
+import { firstOrNotFound, invalidMember, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
-import { createToken, listTokens, revokeToken } from './sql.ts'
+import { createToken, exportTokens, listTokens, revokeToken } from './sql.ts'
 
 /** Personal access tokens, for scripts. */
 const tokens: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [AccessToken, AccessTokenPage, NewAccessToken, CreatedAccessToken])
     app.addSchema(schema)
+  app.addFeature({
+    name: 'tokens',
+    description: 'Personal access tokens, for scripts.',
+    constraints: {
+      // Revoked between its authentication and the insert.
+      access_tokens_maker_fkey: () => unauthorized('revoked_token'),
+      access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
+    },
+    exports: { tokens: { schema: AccessToken, readPage: exportTokens } },
+  })
   const tags = ['tokens']
   const scope = 'account' as const
 

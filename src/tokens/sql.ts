@@ -51,3 +51,11 @@ export const revokeToken = (tx: Tx, { id, eventId }: Ids, { ip, user_agent }: Cl
     select ${eventId}, 'token_revoked', id, ${ip}, ${user_agent} from revoked
   )
   select id from revoked`
+
+/** For the export: by id, from the one after `after`. */
+export const exportTokens = (tx: Tx, after: string, limit: number) => tx<AccessToken>`
+  select id, name, scopes, created_at, last_used_at, expires_at
+  from identity.access_tokens
+  where id > ${after}
+  order by id
+  limit ${limit}`

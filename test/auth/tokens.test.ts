@@ -111,7 +111,9 @@ t.test('lets no handler write that forgot to ask for the scope', async (t) => {
   const newToken = { name: 'a', scopes: ['todos:read' as const] }
   t.equal((await write((tx) => getTodo(tx, id)))[0]?.title, 'mine')
 
-  const refused = await write((tx) => createTodo(tx, randomUUID(), { title: 'refused' })).catch(toApiError)
+  const refused = await write((tx) => createTodo(tx, randomUUID(), { title: 'refused' })).catch((error) =>
+    toApiError(error),
+  )
   t.match(refused, { code: 'insufficient_scope' }, 'refused by the policy, which the client is told')
   await t.rejects(
     write((tx) => createToken(tx, ids, sha256(secret), newToken, client)),

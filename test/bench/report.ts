@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { median, type Rounds } from './load.ts'
 
-// What was measured, for people and for programs: lines, docs/bench.json, charts, and a part of README.md.
+// What was measured, for people and for programs: lines, docs/bench.json, charts, and a part of docs/performance.md.
 
 const root = new URL('../../', import.meta.url)
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, the embedded PostgreSQL 18`
@@ -41,18 +41,18 @@ ${rows.join('\n')}
   charts[name] = { title, svg }
 }
 
-/** Keeps a whole run in docs/bench.json, and shows it in README.md. */
+/** Keeps a whole run in docs/bench.json, and shows it in docs/performance.md. */
 export function publish(): void {
   const date = new Date().toISOString().slice(0, 10)
   const write = (path: string, text: string) => writeFileSync(new URL(path, root), text)
   write('docs/bench.json', `${JSON.stringify({ machine, date, targets, measured }, null, 2)}\n`)
   for (const [name, { svg }] of Object.entries(charts)) write(`docs/bench-${name}.svg`, svg)
-  const readme = readFileSync(new URL('README.md', root), 'utf8')
-  const [before, , after] = readme.split(/(?<=<!-- bench -->\n)|(?=<!-- \/bench -->)/)
-  write('README.md', `${before}${tellTargets(machine, date, targets)}${after}`)
+  const page = readFileSync(new URL('docs/performance.md', root), 'utf8')
+  const [before, , after] = page.split(/(?<=<!-- bench -->\n)|(?=<!-- \/bench -->)/)
+  write('docs/performance.md', `${before}${tellTargets(machine, date, targets)}${after}`)
 }
 
-/** The part of README.md that shows a run. */
+/** The part of docs/performance.md that shows a run. */
 export function tellTargets(machine: string, date: string, targets: readonly Target[]): string {
   const lines = targets.map(
     ({ target, reached, figures }) => `| ${target} | ${reached ? '' : '**missed** '}${figures} |`,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -35,6 +36,16 @@ t.test('starts, migrates and audits whatever other programs are told in the envi
     )
   }
   await Promise.all(['migrate', 'status', 'audit', 'diagram'].map(check))
+  const page = join(cwd, 'page.md')
+  writeFileSync(page, '# Page\n\n```mermaid\nerDiagram\n  old\n```\n\nend\n')
+  const draw = (file: string) =>
+    promisify(execFile)(process.execPath, ['src/run.mjs', 'diagram', file], { env })
+  await draw(page)
+  t.match(
+    readFileSync(page, 'utf8'),
+    /^# Page\n\n```mermaid\nerDiagram\n {2}users [^`]*todos {[^`]*```\n\nend\n$/,
+  )
+  await t.rejects(draw('package.json'), /package.json has no diagram: add a `mermaid` block/)
   t.equal(await stop(server, ended, 'SIGTERM'), 0)
 })
 
@@ -42,7 +53,6 @@ t.test('reads .env as editors write it', async (t) => {
   const own = { ...process.env }
   t.teardown(() => Object.assign(process.env, own))
   const file = join(t.testdir({ env: '' }), 'env')
-  const { writeFileSync } = await import('node:fs')
   const cases: Record<string, string> = {
     plain: 'TEST_A=one\nTEST_B=two words\n',
     'a byte order mark': '\uFEFFTEST_A=one\nTEST_B=two words',

@@ -13,10 +13,10 @@ import { isolationChecks, openWorld } from '../policies/http.ts'
 import { findProgram, freePort, needs } from '../programs.ts'
 import { readBlocks } from './markdown.ts'
 
-// Runs the commands of db/README.md that save a database, and those that bring it back on another server.
+// Runs the commands of docs/operations.md that save a database, and those that bring it back on another server.
 
 const run = promisify(execFile)
-const [save = '', restore = ''] = readBlocks('db/README.md')
+const [save = '', restore = ''] = readBlocks('docs/operations.md')
   .filter(({ text }) => /^pg_dump|^pg_restore/m.test(text))
   .map(({ text }) => text)
 const programs = ['initdb', 'pg_ctl', 'pg_dump', 'pg_dumpall', 'pg_restore', 'psql']

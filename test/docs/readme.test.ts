@@ -12,9 +12,11 @@ import { createApp, setUp } from '../helper.ts'
 import { needs } from '../programs.ts'
 import { readBlocks } from './markdown.ts'
 
-// What README.md shows is so: its commands are run, and its figures, scripts, variables and links looked up.
+// What README.md and the pages in docs show is so: commands are run, and figures, scripts, variables and links looked
+// up.
 
 const readme = readFileSync('README.md', 'utf8')
+const operations = readFileSync('docs/operations.md', 'utf8')
 const blocks = readBlocks('README.md')
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
 const documents = ['.', '.github', 'db', 'docs'].flatMap((folder) =>
@@ -66,7 +68,7 @@ t.test('the roles and the database of your own PostgreSQL serve the API', async 
       .replaceAll('todo_login', `${name}_login`)
       .replaceAll('database todo', `database ${name}`)
       .replaceAll("'…'", "'for-tests-only'")
-  const [server, inside] = blocks.filter(({ language }) => language === 'sql')
+  const [server, inside] = readBlocks('docs/operations.md').filter(({ language }) => language === 'sql')
   const run = async (sql: postgres.Sql, text = '') => {
     for (const statement of own(text).split(';\n').filter(Boolean)) await sql.unsafe(statement)
   }
@@ -90,7 +92,7 @@ t.test('the roles and the database of your own PostgreSQL serve the API', async 
   await promisify(execFile)(resolveBinary(), ['--no-dump-schema', 'migrate'], {
     env: { ...process.env, DATABASE_URL: as('owner') },
   })
-  const [grant] = /grant todo_api to todo_login/.exec(readme) ?? []
+  const [grant] = /grant todo_api to todo_login/.exec(operations) ?? []
   await admin.unsafe(own(`${grant}`))
   const app = await createApp(t, { url: as('login') })
   t.equal((await app.inject('/ready')).statusCode, 200)
@@ -112,7 +114,8 @@ t.test('the figures are those of docs/bench.json', async (t) => {
     targets: Target[]
   }
   t.ok(targets.length >= 10, `${targets.length} targets`)
-  t.ok(readme.includes(`<!-- bench -->\n${tellTargets(machine, date, targets)}<!-- /bench -->`))
+  const page = readFileSync('docs/performance.md', 'utf8')
+  t.ok(page.includes(`<!-- bench -->\n${tellTargets(machine, date, targets)}<!-- /bench -->`))
 })
 
 t.test('every script is named, and every script that is named exists', async (t) => {
@@ -121,8 +124,8 @@ t.test('every script is named, and every script that is named exists', async (t)
       ([, name = '']) => name,
     ),
   )
-  for (const name of named) t.ok(name in scripts || ['ci', 'run', 'package'].includes(name), name)
-  const table = readme.slice(readme.indexOf('## Scripts'), readme.indexOf('## Beside'))
+  for (const name of named) t.ok(name in scripts || ['ci', 'run', 'package', 'prune'].includes(name), name)
+  const table = readme.slice(readme.indexOf('## Scripts'), readme.indexOf('## How this compares'))
   for (const name of Object.keys(scripts).filter((name) => !name.startsWith('pre')))
     t.ok(table.includes(`\`${name}\``), name)
 })
@@ -130,7 +133,7 @@ t.test('every script is named, and every script that is named exists', async (t)
 t.test('every variable is named, and has the default that it has', async (t) => {
   const variables = readFileSync('.env.example', 'utf8').matchAll(/^#([A-Z_]+)=(.*)$/gm)
   for (const [, name = '', value = ''] of variables) {
-    const rows = readme.split('\n').filter((row) => row.startsWith('|') && row.includes(`\`${name}\``))
+    const rows = operations.split('\n').filter((row) => row.startsWith('|') && row.includes(`\`${name}\``))
     t.ok(rows.length > 0, name)
     if (/^(\d+|true|false|info)$/.test(value))
       t.ok(

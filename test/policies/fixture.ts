@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type postgres from 'postgres'
+import { derivedRows, derivedTables } from './derived.ts'
 
 const uuid = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
 const secret = (n: number) => Buffer.alloc(32, n)
@@ -81,4 +82,5 @@ export const fill = (statement: string): string =>
     )
 
 /** Fills an empty database. As a superuser, whom no policy binds. */
-export const insertRows = (admin: postgres.Sql) => admin.unsafe(fill(rows))
+export const insertRows = async (admin: postgres.Sql) =>
+  admin.unsafe(fill(rows + derivedRows(await derivedTables(admin))))

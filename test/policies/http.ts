@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { type Ask, askWith, logIn, password, signUp, type TestUser } from '../helper.ts'
+import { createExample } from './resources.ts'
 
 type Verb = 'GET' | 'PATCH' | 'DELETE'
 const document = JSON.parse(readFileSync('openapi/openapi.json', 'utf8')) as {
@@ -82,9 +83,11 @@ export const isolationChecks: Record<string, (world: World) => Promise<void>> = 
       '/tokens/{id}': ada.pat.id,
       '/me/sessions/{id}': ada.session,
     }
-    for (const [path, operations] of Object.entries(document.paths).filter(([path]) => path.includes('{')))
+    for (const [path, operations] of Object.entries(document.paths).filter(([path]) => path.includes('{'))) {
+      const id = ids[path] ?? (await createExample(ada.ask, path))
       for (const verb of Object.keys(operations))
-        await cannotTell(bob.ask, verb.toUpperCase() as Verb, path, String(ids[path]))
+        await cannotTell(bob.ask, verb.toUpperCase() as Verb, path, id)
+    }
     equal((await ada.ask('GET', `/todos/${ada.todo}`)).statusCode, 200)
     equal((await ada.ask('GET', '/tokens')).json().data.length, 1)
     equal((await ada.ask('GET', '/me/sessions')).json().data.length, 1)

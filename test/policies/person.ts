@@ -17,6 +17,8 @@ export interface Call {
 /** What a user has, and names by an id. */
 const kinds = ['todos', 'tokens', 'sessions'] as const
 export type Kind = (typeof kinds)[number]
+/** One of these, or the path of a resource that the tests know by its schema alone. */
+type Things = Kind | `/${string}`
 
 export const at = <T>(items: Iterable<T>, n: number): T | undefined => {
   const list = [...items]
@@ -43,13 +45,24 @@ export class Person {
   current = ''
   other!: Person
   private readonly app: FastifyInstance
+  private readonly resources = new Map<string, Map<string, unknown>>()
   constructor(app: FastifyInstance) {
     this.app = app
   }
 
+  /** Things by their id, of a resource that is known by its path alone. */
+  others(path: string): Map<string, unknown> {
+    const known = this.resources.get(path) ?? new Map<string, unknown>()
+    this.resources.set(path, known)
+    return known
+  }
+  private idsOf(things: Things): string[] {
+    return [...(things.startsWith('/') ? this.others(things) : this[things as Kind]).keys()]
+  }
+
   /** Registers a fresh user. */
   async settle(): Promise<this> {
-    for (const known of [...kinds, 'makers', 'keys'] as const) this[known].clear()
+    for (const known of [...kinds, 'makers', 'keys', 'resources'] as const) this[known].clear()
     const { id, email, token, refreshToken } = await signUp(this.app)
     Object.assign(this, { id, email, events: [], cursor: '' })
     this.enter(token, refreshToken)
@@ -97,17 +110,23 @@ export class Person {
     return answer
   }
   private names(): string[] {
-    return [this.id, this.email, ...kinds.flatMap((kind) => [...this[kind].keys()])]
+    return [
+      this.id,
+      this.email,
+      ...[...kinds, ...(this.resources.keys() as Iterable<`/${string}`>)].flatMap((things) =>
+        this.idsOf(things),
+      ),
+    ]
   }
 
   /** The id of one of one's own things; or nothing when there is none, or it is to be somebody else's. */
-  own(things: Kind, whose: Whose, n: number): string | undefined {
-    return whose === 'own' ? at(this[things].keys(), n) : undefined
+  own(things: Things, whose: Whose, n: number): string | undefined {
+    return whose === 'own' ? at(this.idsOf(things), n) : undefined
   }
   /** Asks for a thing of the other user's, and for one that nobody has: the answers must not differ. */
-  async cannotFind(things: Kind, n: number, call: (id: string) => Call): Promise<void> {
+  async cannotFind(things: Things, n: number, call: (id: string) => Call): Promise<void> {
     const answers = []
-    for (const id of [at(this.other[things].keys(), n) ?? randomUUID(), randomUUID()]) {
+    for (const id of [at(this.other.idsOf(things), n) ?? randomUUID(), randomUUID()]) {
       const { statusCode, headers, body } = await this.ask(404, call(id))
       const { 'x-request-id': request, date: _, ...rest } = headers
       answers.push({

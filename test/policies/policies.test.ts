@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { cloneDatabase } from '../database.ts'
 import { ids, insertRows } from './fixture.ts'
 import { tryRights } from './rights.ts'
-import { type Cell, grantEverything, lines, tryFunctions, tryTable } from './table.ts'
+import { type Cell, grantEverything, readLines, tryFunctions, tryTable } from './table.ts'
 
 const database = await cloneDatabase(t)
 const { admin } = database
@@ -34,6 +34,7 @@ t.test('has a line for every table and command, and a success for every policy',
     select case n.nspname when 'public' then '' else n.nspname || '.' end || c.relname as name
     from pg_class c join pg_namespace n on n.oid = relnamespace
     where relkind in ('r', 'p') and nspname <> 'information_schema' and nspname !~ '^pg_'`
+  const lines = await readLines(admin)
   for (const { name } of tables)
     for (const command of ['select', 'insert', 'update', 'delete']) {
       const tried = lines.filter((line) => line.table === name && line.command === command)

@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import t from 'tap'
 import { createApp, password, setUp } from '../helper.ts'
 import { Person } from './person.ts'
-import { STRANGER, steps } from './steps.ts'
+import { addSteps } from './resources.ts'
+import { steps as knownSteps, STRANGER } from './steps.ts'
 
 // Two users at once, on two connections, each sending what comes into its head: with ids, cursors and keys of the
 // other's. RANDOM_RUNS says how many pairs of them, RANDOM_SEED which.
+const steps = addSteps(knownSteps)
 const numRuns = Number(process.env.RANDOM_RUNS ?? 40)
 const seed = Number(process.env.RANDOM_SEED ?? Date.now() % 2 ** 31)
 

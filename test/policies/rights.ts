@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type postgres from 'postgres'
 import type { TestDatabase } from '../database.ts'
+import { derivedTables } from './derived.ts'
 import type { Cell } from './table.ts'
 
 const query = `
@@ -54,6 +55,7 @@ export async function* tryRights(database: TestDatabase): AsyncGenerator<Cell> {
   const expected = readFileSync(new URL('rights.txt', import.meta.url), 'utf8')
     .trim()
     .split('\n')
+    .concat((await derivedTables(database.admin)).flatMap(({ rights }) => rights))
   const actual = await listRights(database)
   for (const line of new Set([...expected, ...actual]))
     yield {

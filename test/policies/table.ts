@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import type { TestDatabase } from '../database.ts'
+import { derivedLines, derivedTables } from './derived.ts'
 import { fill } from './fixture.ts'
 
 interface Actor {
@@ -29,11 +30,11 @@ const actors: Record<string, Actor> = {
 export const actorNames = Object.keys(actors)
 const outcomes: Record<string, string> = { x: '42501', k: '23505', f: '23503', n: '23502', c: '23514' }
 
-const read = (name: string) =>
-  readFileSync(new URL(name, import.meta.url), 'utf8')
-    .split('\n')
+const split = (lines: string[]) =>
+  lines
     .filter((line) => line && !line.startsWith('#'))
     .map((line) => line.split('|').map((part) => part.trim()))
+const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8').split('\n')
 
 export interface Line {
   statement: string
@@ -43,11 +44,15 @@ export interface Line {
   granted: string[]
   alone: string[]
 }
-export const lines: Line[] = read('table.txt').map(([statement = '', granted = '', alone = '']) => {
-  const [, command = '', table = ''] = /^(\w+) (?:from |into )?([\w.]+)/.exec(statement) ?? []
-  const cells = (text: string) => text.split(/\s+/).map((cell) => outcomes[cell] ?? cell)
-  return { statement, command, table, granted: cells(granted), alone: cells(alone) }
-})
+/** The lines of table.txt, and those that are derived for the tables that it does not name. */
+export async function readLines(admin: postgres.Sql): Promise<Line[]> {
+  const derived = derivedLines(await derivedTables(admin))
+  return split([...read('table.txt'), ...derived]).map(([statement = '', granted = '', alone = '']) => {
+    const [, command = '', table = ''] = /^(\w+) (?:from |into )?([\w.]+)/.exec(statement) ?? []
+    const cells = (text: string) => text.split(/\s+/).map((cell) => outcomes[cell] ?? cell)
+    return { statement, command, table, granted: cells(granted), alone: cells(alone) }
+  })
+}
 
 /**
  * Sends statements in a transaction that is undone.
@@ -78,11 +83,12 @@ export async function* tryTable(
   mode: 'granted' | 'alone',
   first = '',
 ): AsyncGenerator<Cell> {
+  const lines = await readLines(admin)
   const connection = await admin.reserve()
   const names = { login: new URL(url).username, owner: new URL(ownerUrl).username, todo_auth: 'todo_auth' }
   try {
     // The table that was tampered with comes first, so that the tampering is found soon.
-    const ordered = [...lines].sort((a, b) => Number(b.table === first) - Number(a.table === first))
+    const ordered = lines.sort((a, b) => Number(b.table === first) - Number(a.table === first))
     for (const line of ordered)
       for (const [index, [name, { as, role }]] of Object.entries(actors).entries()) {
         const become = [...as, `set local role ${names[role]}`]
@@ -99,7 +105,7 @@ export async function* tryTable(
 export async function* tryFunctions({ admin }: TestDatabase): AsyncGenerator<Cell> {
   const connection = await admin.reserve()
   try {
-    for (const [name = '', statement = '', look, expected] of read('functions.txt')) {
+    for (const [name = '', statement = '', look, expected] of split(read('functions.txt'))) {
       const as = [...(actors[name] as Actor).as, 'set local role todo_api', statement]
       const result = await attempt(connection, look ? [...as, 'reset role', look] : as)
       const [first = null] = typeof result === 'string' ? [result] : Object.values(result.at(-1) ?? {})

@@ -1,0 +1,9 @@
+import type { Feature } from '../http/features.ts'
+import { Todo } from './schema.ts'
+import { exportTodos } from './sql.ts'
+
+export const feature: Feature = {
+  name: 'todos',
+  description: "The user's own todos.",
+  exports: { todos: { schema: Todo, readPage: exportTodos } },
+}
