@@ -1,5 +1,5 @@
 import t from 'tap'
-import { askWith, createApp, logIn, password, problem, setUp, signUp } from '../helper.ts'
+import { askWith, createApp, logIn, password, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const login = (email: string, secret = password) =>

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createApp, password, problem, setUp, signUp } from '../helper.ts'
+import { createApp, password, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload })

@@ -6,7 +6,7 @@ import {
   parseToken,
   writeToken,
 } from '../../src/credentials/opaque-tokens.ts'
-import { askWith, logIn, problem, setUp, signUp } from '../helper.ts'
+import { askWith, logIn, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t, { DATABASE_POOL_SIZE: '5' })
 const refresh = (refresh_token: unknown) =>

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { askWith, logIn, password, problem, setUp, signUp, type TestUser } from '../helper.ts'
+import { askWith, logIn, password, problem, setUp, signUp, type TestUser } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const refresh = (refresh_token: string) =>

@@ -2,8 +2,8 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { createDatabase } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { setUp, signUp, testing } from '../helper.ts'
+import { setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
 
 const { app, database } = await setUp(t)
 

@@ -6,9 +6,9 @@ import { loadConfig } from '../../src/config.ts'
 import { createDatabase } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
 import { ApiError } from '../../src/http/errors.ts'
-import { credentialOf } from '../credential.ts'
-import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
-import { startProxy } from '../proxy.ts'
+import { createApp, problem, setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
+import { startProxy } from '../support/tcp-proxy.ts'
 
 const { app, database } = await setUp(t)
 const user = await signUp(app)

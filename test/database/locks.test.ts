@@ -1,8 +1,8 @@
 import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { askWith, createApp, setUp, signUp, type TestUser, testing } from '../helper.ts'
+import { askWith, createApp, setUp, signUp, type TestUser, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
 
 const { app, database } = await setUp(t, { LOCK_TIMEOUT_MS: '5000' })
 const login = new URL(database.url).username

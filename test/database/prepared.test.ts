@@ -2,9 +2,9 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { createDatabase } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
-import { begun, fault, one, ready, startFake } from './fake.ts'
+import { createApp, problem, setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
+import { begun, fault, one, ready, startFake } from '../support/fake-postgres.ts'
 
 // Statements that the server no longer has, or has with another result than when they were prepared.
 

@@ -2,9 +2,19 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { createDatabase, type Database } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
-import { begun, columns, complete, fault, message, one, ready, row, startFake } from './fake.ts'
+import { createApp, problem, setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
+import {
+  begun,
+  columns,
+  complete,
+  fault,
+  message,
+  one,
+  ready,
+  row,
+  startFake,
+} from '../support/fake-postgres.ts'
 
 const { app, database } = await setUp(t)
 const user = await signUp(app)

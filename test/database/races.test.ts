@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { askWith, password, setUp, signUp, type TestUser } from '../helper.ts'
+import { askWith, password, setUp, signUp, type TestUser } from '../support/app.ts'
 
 // Writes whose credential dies while they run. What kills it is held open on another connection until the write
 // waits for it, or has been answered.

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createApp, logIn, password, setUp, signUp } from '../helper.ts'
+import { createApp, logIn, password, setUp, signUp } from '../support/app.ts'
 
 // Which rows the statements of every route touch, those within functions too, as Postgres itself counts them.
 

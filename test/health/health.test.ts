@@ -3,8 +3,8 @@ import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import t from 'tap'
 import { findFaults } from '../../src/health/check.ts'
-import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../database.ts'
-import { createApp, problem, setUp } from '../helper.ts'
+import { createApp, problem, setUp } from '../support/app.ts'
+import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../support/clone-database.ts'
 
 const { app, database } = await setUp(t)
 

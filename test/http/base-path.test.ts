@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { createApp, problem, setUp, signUp } from '../helper.ts'
+import { createApp, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { DatabaseError } from 'pg'
 import t from 'tap'
-import { createApp, problem, setUp, signUp, type TestUser } from '../helper.ts'
+import { createApp, problem, setUp, signUp, type TestUser } from '../support/app.ts'
 import { arbitraryOf, asText, type Operation, type Schema } from './arbitraries.ts'
 
 // Values at and beyond every boundary of every input, made from the OpenAPI document: none may end in a 5xx, and what

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { parseAddress, trustProxies } from '../../src/http/client-address.ts'
-import { askWith, createApp, password, setUp, signUp } from '../helper.ts'
+import { askWith, createApp, password, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t, {
   TRUST_PROXY: '127.0.0.1, 10.0.0.0/8',

@@ -2,8 +2,8 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
-import { parseResponses, sendText } from './raw.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
+import { parseResponses, sendText } from '../support/raw-http.ts'
 
 const { app } = await setUp(t, { SECURITY_CONTACT: 'mailto:security@example.com' })
 const user = await signUp(app)

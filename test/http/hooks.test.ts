@@ -3,9 +3,9 @@ import { PassThrough } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { setUp, signUp } from '../helper.ts'
-import { freePort } from '../programs.ts'
-import { parseResponses, type RawResponse, sendText } from './raw.ts'
+import { setUp, signUp } from '../support/app.ts'
+import { freePort } from '../support/external-programs.ts'
+import { parseResponses, type RawResponse, sendText } from '../support/raw-http.ts'
 
 // Whatever is sent, the response has passed through every hook: it has an id and security headers, and it has been
 // counted against the rate limit, logged and measured. That holds for what the router or the parser refuses too.

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { problem, setUp } from '../helper.ts'
+import { problem, setUp } from '../support/app.ts'
 
 const url = '/.well-known/security.txt'
 

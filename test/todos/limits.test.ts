@@ -4,7 +4,7 @@ import { Headers } from '../../src/http/schemas.ts'
 import { createCursors } from '../../src/todos/cursor.ts'
 import { toTodoPage } from '../../src/todos/page.ts'
 import { sortKeys, type Todo, TodoQuery } from '../../src/todos/schema.ts'
-import { setUp, signUp, testing } from '../helper.ts'
+import { setUp, signUp, testing } from '../support/app.ts'
 
 // What the API returns it takes back, at the limits of every input.
 

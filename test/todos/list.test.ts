@@ -2,8 +2,8 @@ import t from 'tap'
 import type { Tx } from '../../src/database/transaction.ts'
 import { listTodos, type Place, readKey } from '../../src/todos/list.ts'
 import type { SortKey, Todo, TodoQuery } from '../../src/todos/schema.ts'
-import { credentialOf } from '../credential.ts'
-import { createApp, problem, setUp, signUp, type TestUser, testing } from '../helper.ts'
+import { createApp, problem, setUp, signUp, type TestUser, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
 
 const { app, database } = await setUp(t)
 const { admin } = database

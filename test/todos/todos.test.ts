@@ -1,5 +1,5 @@
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 
@@ -209,7 +209,7 @@ t.test('keeps users apart, verb by verb', async (t) => {
 })
 
 t.test('keeps users apart while their requests share few connections', async (t) => {
-  const shared = await import('../helper.ts').then(({ createApp }) =>
+  const shared = await import('../support/app.ts').then(({ createApp }) =>
     createApp(t, database, { DATABASE_POOL_SIZE: '2' }),
   )
   const users = await Promise.all(Array.from({ length: 5 }, () => signUp(shared)))

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createSecret, writeToken } from '../../src/credentials/opaque-tokens.ts'
-import { askWith, problem, setUp, signUp, type TestUser } from '../helper.ts'
+import { askWith, problem, setUp, signUp, type TestUser } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const all = ['todos:read', 'todos:write', 'account']
@@ -72,7 +72,7 @@ t.test('gives no token more than its maker may do', async (t) => {
 })
 
 t.test('tells a mistyped token without the database', async (t) => {
-  const lost = await import('../helper.ts').then(({ createApp }) =>
+  const lost = await import('../support/app.ts').then(({ createApp }) =>
     createApp(t, { url: 'postgres://nobody:x@127.0.0.1:1/none' }),
   )
   const token = writeToken('access', '01a20986-2898-7299-9c1d-1c51cff2f991', createSecret())

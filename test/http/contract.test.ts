@@ -1,0 +1,172 @@
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, connect, Socket } from 'node:net'
+import Fastify from 'fastify'
+import t from 'tap'
+import contract from '../../src/http/contract.ts'
+import { handleErrors } from '../../src/http/problems.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
+
+const { app } = await setUp(t)
+const user = await signUp(app)
+const send = (payload: string | Buffer, contentType?: string) =>
+  app.inject({
+    method: 'POST',
+    url: '/todos',
+    headers: { authorization: `Bearer ${user.token}`, ...(contentType && { 'content-type': contentType }) },
+    payload,
+  })
+
+t.test('refuses a body that is not JSON', async (t) => {
+  for (const body of [
+    '{',
+    '',
+    'title',
+    '{"title":"a",}',
+    '{"__proto__":{"x":1},"title":"a"}',
+    Buffer.from([0x22, 0xff, 0x22]),
+  ])
+    problem(t, await send(body, 'application/json'), 400, 'malformed_json')
+  const answer = await send(Buffer.from('{"title":"\xff"}', 'latin1'), 'application/json')
+  t.equal(answer.json().detail, 'The body is not valid UTF-8.')
+})
+
+t.test('refuses another content type', async (t) => {
+  for (const type of [
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/xml',
+  ])
+    problem(t, await send('{"title":"a"}', type), 415, 'unsupported_media_type')
+})
+
+t.test('refuses a body that is too large', async (t) => {
+  problem(
+    t,
+    await send(JSON.stringify({ title: 'x'.repeat(300_000) }), 'application/json'),
+    413,
+    'payload_too_large',
+  )
+})
+
+t.test('takes the longest todo, every character escaped', async (t) => {
+  const notes = '\\ud83c\\udf31'.repeat(10_000)
+  const answer = await send(`{"title":"a","notes":"${notes}"}`, 'application/json')
+  t.equal(answer.statusCode, 201)
+  t.equal(answer.json().notes, '🌱'.repeat(10_000))
+})
+
+t.test('complains of twenty members at most', async (t) => {
+  const members = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`m${n}`, 1]))
+  const answer = await user.ask('POST', '/todos', members)
+  t.equal(answer.json().errors.length, 20)
+})
+
+t.test('answers 404 where there is nothing', async (t) => {
+  problem(t, await app.inject('/nothing'), 404, 'not_found')
+  problem(t, await app.inject('/nothing?x=1'), 404, 'not_found')
+  t.equal((await app.inject('/nothing?x=1')).json().instance, '/nothing')
+  problem(t, await app.inject('/%zz'), 400, 'invalid_request')
+})
+
+t.test('answers 405 with Allow where the path exists (RFC 9110, 15.5.6)', async (t) => {
+  const cases = [
+    ['PUT', '/todos', 'GET, HEAD, POST, DELETE'],
+    ['POST', '/todos/1', 'GET, HEAD, PATCH, DELETE'],
+    ['GET', '/login', 'POST'],
+    ['DELETE', '/health', 'GET, HEAD'],
+  ] as const
+  for (const [method, url, allow] of cases) {
+    const answer = await app.inject({ method, url })
+    problem(t, answer, 405, 'method_not_allowed')
+    t.equal(answer.headers.allow, allow)
+  }
+})
+
+t.test('answers HEAD like GET, without the body (RFC 9110, 9.3.2)', async (t) => {
+  const get = await user.ask('GET', '/todos')
+  const head = await user.ask('HEAD', '/todos')
+  t.equal(head.statusCode, 200)
+  t.equal(head.headers['content-length'], get.headers['content-length'])
+  t.equal(head.body, '')
+})
+
+t.test('answers what is not HTTP with a problem document, and hangs up', async (t) => {
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const raw = (text: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text))
+      let answer = ''
+      socket.on('data', (data) => (answer += data))
+      socket.on('close', () => resolve(answer))
+    })
+  const garbage = await raw('GARBAGE\r\n\r\n')
+  t.match(garbage, /^HTTP\/1.1 400 Bad Request\r\n/)
+  t.match(garbage, 'application/problem+json')
+  const huge = await raw(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)
+  t.match(huge, /^HTTP\/1.1 431 /)
+  app.server.emit('clientError', new Error('gone'), new Socket().destroy())
+  t.match(JSON.parse(huge.split('\r\n\r\n')[1] ?? ''), { status: 431, code: 'invalid_request' })
+})
+
+t.test('closes a request that stalls, in its headers or its body', async (t) => {
+  const { port } = app.server.address() as AddressInfo
+  t.ok(app.server.requestTimeout + app.server.headersTimeout > 0)
+  t.ok(app.server.requestTimeout <= 8000 && app.server.headersTimeout <= app.server.requestTimeout)
+  const stall = (text: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text))
+      let answer = ''
+      socket.on('data', (data) => (answer += data))
+      socket.on('close', () => resolve(answer))
+    })
+  const start = 'POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const answers = await Promise.all([stall(start), stall(`${start}Content-Length: 100\r\n\r\n{"email"`)])
+  for (const answer of answers) t.match(answer, /^HTTP\/1.1 408 /)
+})
+
+t.test('fails at boot when a route has no response schema', async (t) => {
+  const bare = Fastify()
+  await bare.register(contract)
+  t.throws(() => bare.get('/bare', async () => 'x'), /GET \/bare has no response schema/)
+})
+
+t.test('tells nothing of an error of its own', async (t) => {
+  const broken = Fastify()
+  handleErrors(broken)
+  broken.get('/throws', async () => {
+    throw new Error('the password is hunter2')
+  })
+  broken.get('/odd', async () => {
+    throw Object.assign(new Error('odd'), { statusCode: 418 })
+  })
+  const answer = await broken.inject('/throws')
+  problem(t, answer, 500, 'internal')
+  t.notMatch(answer.body, 'hunter2')
+  problem(t, await broken.inject('/odd'), 400, 'invalid_request')
+})
+
+t.test('writes the OpenAPI document from the schemas, and the committed one is not stale', async (t) => {
+  const committed = JSON.parse(readFileSync('openapi/openapi.json', 'utf8'))
+  t.same(JSON.parse(JSON.stringify(app.swagger())), committed, 'npm run openapi writes it anew')
+  t.equal(committed.openapi, '3.1.0')
+  t.ok(Object.keys(committed.components.schemas).includes('Todo'))
+  t.notOk(Object.keys(committed.components.schemas).some((name) => name.startsWith('def-')))
+  for (const [path, methods] of Object.entries<Record<string, { responses: object; security: object[] }>>(
+    committed.paths,
+  ))
+    for (const [method, { responses, security }] of Object.entries(methods)) {
+      t.ok(
+        ['429', '500', '503'].every((status) => status in responses),
+        `${method} ${path} names its errors`,
+      )
+      t.equal('403' in responses, security.length > 0, `${method} ${path}`)
+    }
+})
+
+t.test('serves the explorer and the document', async (t) => {
+  t.match((await app.inject('/docs')).body, 'swagger-ui')
+  t.match((await app.inject('/docs/json')).json(), { openapi: '3.1.0' })
+  t.match((await app.inject('/docs/yaml')).body, 'openapi: 3.1.0')
+})
