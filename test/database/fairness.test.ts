@@ -7,12 +7,9 @@ import { credentialOf } from '../support/credential-of.ts'
 
 const { app, database } = await setUp(t)
 
-/** On a machine, however slow, on which nothing times out. */
-const patient = { IDLE_TIMEOUT_MS: '60000', POOL_TIMEOUT_MS: '60000', TRANSACTION_TIMEOUT_MS: '60000' }
-
 function open(size: number, env: Record<string, string> = {}) {
   const opened = createDatabase(
-    loadConfig({ ...testing, ...patient, DATABASE_URL: database.url, DATABASE_POOL_SIZE: `${size}`, ...env }),
+    loadConfig({ ...testing, DATABASE_URL: database.url, DATABASE_POOL_SIZE: `${size}`, ...env }),
   )
   t.teardown(opened.close)
   return opened

@@ -66,7 +66,7 @@ t.test(
       ]
     })
     const opened = createDatabase(
-      loadConfig({ ...testing, DATABASE_URL: url, TRANSACTION_TIMEOUT_MS: '300' }),
+      loadConfig({ ...testing, DATABASE_URL: url, TRANSACTION_TIMEOUT_MS: '2000' }),
     )
     t.teardown(opened.close)
     const insert = (tx: Tx) => tx`insert into todos (id, title) values ('x', 'x')`

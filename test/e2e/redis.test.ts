@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createApp, password, setUp } from '../support/app.ts'
 import { cloneDatabase } from '../support/clone-database.ts'
 import { freePort, needs, startProgram } from '../support/external-programs.ts'
 import { JWT_SECRET, start } from '../support/service-process.ts'
+import { until } from '../support/until.ts'
 
 const startRedis = (t: Test, port: number) =>
   startProgram(t, 'redis-server', port, [
@@ -27,7 +27,7 @@ t.test('shares rate limits through Redis, and goes on without it', needs('redis-
   const ask = async (one: typeof app) =>
     (await one.inject({ method: 'POST', url: '/login', payload })).statusCode
   const ready = async () => {
-    while (/t=0/.test(`${(await app.inject('/todos')).headers.ratelimit}`)) await sleep(50)
+    await until('Redis counts', async () => !/t=0/.test(`${(await app.inject('/todos')).headers.ratelimit}`))
   }
   await ready()
   const answers = []

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type postgres from 'postgres'
 import t from 'tap'
 import { askWith, createApp, problem, setUp, signUp, type TestUser } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 // draft-ietf-httpapi-idempotency-key-header
 
@@ -11,7 +12,7 @@ const key = (value: string = randomUUID()) => ({ 'idempotency-key': value })
 const isWaiting = async () => {
   const waiting = () =>
     database.admin`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-  while ((await waiting()).length === 0);
+  await until('a statement waits for a lock', async () => (await waiting()).length > 0)
 }
 const titles = async (user: TestUser) =>
   (await user.ask('GET', '/todos?limit=100')).json().data.map(({ title }: { title: string }) => title)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { problem, setUp } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 t.test('works on few requests at a time while the event loop lags, but is not dead', async (t) => {
   const { app } = await setUp(t, { EVENT_LOOP_DELAY_LIMIT_MS: '20', DATABASE_POOL_SIZE: '1' })
@@ -27,5 +28,5 @@ t.test('works on few requests at a time while the event loop lags, but is not de
     problem(t, answer, 503, 'overloaded')
     t.equal(answer.headers['retry-after'], '1')
   }
-  while ((await askTogether()).statuses.includes(503)) await sleep(50)
+  await until('nothing is refused', async () => !(await askTogether()).statuses.includes(503))
 })

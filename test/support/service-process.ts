@@ -3,7 +3,18 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { testing } from './app.ts'
 
-export const { JWT_SECRET, ...quiet } = testing
+const { JWT_SECRET, ...patient } = testing
+
+export { JWT_SECRET }
+/** The configuration of a service whose clients wait for its timeouts. */
+export const quiet = {
+  ...patient,
+  STATEMENT_TIMEOUT_MS: '5000',
+  IDLE_TIMEOUT_MS: '',
+  CONNECT_TIMEOUT_MS: '5000',
+  POOL_TIMEOUT_MS: '5000',
+  TRANSACTION_TIMEOUT_MS: '8000',
+}
 /** The bounds as they are by default, whatever other tests need. */
 export const defaultBounds = {
   STATEMENT_TIMEOUT_MS: '',
@@ -13,9 +24,15 @@ export const defaultBounds = {
   EVENT_LOOP_DELAY_LIMIT_MS: '',
 }
 
+/** The production build in the end-to-end tests, the sources elsewhere: those need no build. */
+const program = () =>
+  process.env.TEST_BUILD
+    ? [join(process.cwd(), 'dist/src/server.js')]
+    : ['--import', import.meta.resolve('./strip-types.mjs'), join(process.cwd(), 'src/server.ts')]
+
 /** Starts the server as its own process, in an empty folder, on a free port. */
 export function start(t: Test, env: Record<string, string>, cwd = t.testdir()) {
-  const server = spawn(process.execPath, [join(process.cwd(), 'dist/src/server.js')], {
+  const server = spawn(process.execPath, program(), {
     cwd,
     env: {
       ...process.env,

@@ -4,6 +4,7 @@ import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { JWT_SECRET, start } from '../../support/service-process.ts'
 import { startProxy } from '../../support/tcp-proxy.ts'
+import { until } from '../../support/until.ts'
 
 t.test('makes one todo, though the server is killed between the commit and its answer', async (t) => {
   const database = await cloneDatabase(t)
@@ -30,7 +31,7 @@ t.test('makes one todo, though the server is killed between the commit and its a
     ({ status }) => status,
     () => 'no answer',
   )
-  while ((await todos()).length === 0);
+  await until('the todo is committed', async () => (await todos()).length > 0)
   first.server.kill('SIGKILL')
   t.equal(await lost, 'no answer')
 

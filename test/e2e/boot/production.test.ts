@@ -8,6 +8,7 @@ import { childEnvironment } from '../../../db/child-environment.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { freePort } from '../../support/external-programs.ts'
 import { JWT_SECRET, quiet } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 
 const run = promisify(execFile)
 
@@ -54,10 +55,11 @@ t.test('starts, migrates and audits without development dependencies', async (t)
       ({ ok }) => ok,
       () => false,
     )
-  while (!(await ready())) {
-    const early = await Promise.race([service, new Promise((resolve) => setImmediate(resolve))])
-    if (early) throw early
-  }
+  await until('the service is ready', async () => {
+    const early = await Promise.race([service, ready()])
+    if (typeof early === 'boolean') return early
+    throw early
+  })
   controller.abort()
   await service
 

@@ -5,6 +5,7 @@ import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { freePort } from '../../support/external-programs.ts'
 import { JWT_SECRET, start } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 
 // The production build as a process, and clients on bare sockets that are slow, stall, or go away.
 
@@ -60,7 +61,7 @@ async function isLeft(t: Test) {
     'database_pool_connections{state="in_use"}',
     'database_pool_connections{state="waiting"}',
   ])
-    while ((await figure(line)) !== 0);
+    await until(`${line} is 0`, async () => (await figure(line)) === 0)
   const { closed } = await open(t, `GET /todos HTTP/1.1\r\n${HEAD}Connection: close\r\n\r\n`)
   t.match(await closed, /^HTTP\/1\.1 200 /)
 }
@@ -111,14 +112,17 @@ t.test('closes what does not take its answer, and holds no connection to the dat
     const { socket } = await open(t, '')
     socket.pause()
     socket.write(`GET ${path} HTTP/1.1\r\n${HEAD}\r\n`.repeat(answers))
-    while ((await figure('http_connections')) === 0);
-    while ((await figure('database_pool_connections{state="in_use"}')) > 0);
+    await until('there is a connection', async () => (await figure('http_connections')) > 0)
+    await until(
+      'the pool is idle',
+      async () => (await figure('database_pool_connections{state="in_use"}')) === 0,
+    )
     if (path === '/me/export') {
       t.equal(await figure('http_connections'), 1, 'an export waits for its client, and nothing else does')
       socket.destroy()
     } else {
       const start = performance.now()
-      while ((await figure('http_connections')) > 0);
+      await until('the connection is closed', async () => (await figure('http_connections')) === 0)
       t.ok(performance.now() - start < BOUND, 'in bounded time')
     }
     await isLeft(t)
@@ -157,9 +161,9 @@ t.test('stops the running statement of a client that hangs up, however it does',
       [get + get, 2],
     ] as const) {
       const { socket } = await open(t, text)
-      while ((await waiting()) < statements);
+      await until('the statements wait', async () => (await waiting()) >= statements)
       hangUp(socket)
-      while ((await waiting()) > 0);
+      await until('no statement waits', async () => (await waiting()) === 0)
       t.pass(`${name}: ${statements}`)
     }
   await blocker`rollback`

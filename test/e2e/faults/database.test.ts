@@ -8,6 +8,7 @@ import { password } from '../../support/app.ts'
 import { defaultBounds, start as startProcess } from '../../support/service-process.ts'
 import { startProxy } from '../../support/tcp-proxy.ts'
 import { startTemporary } from '../../support/temporary-postgres.ts'
+import { until } from '../../support/until.ts'
 import { checkWrites, startLoad } from './load.ts'
 
 // The production build as a process, with a PostgreSQL of its own that is hurt while clients write.
@@ -75,7 +76,7 @@ async function withstand(
   const mended = performance.now()
   await load.more(50)
   t.comment(`${Math.round(performance.now() - mended)} ms until it worked again`)
-  while (load.answers('/ready').at(-1) !== 200) await sleep(5)
+  await until('/ready returns 200', () => load.answers('/ready').at(-1) === 200)
   await load.stop()
   t.comment(`the longest answer took ${Math.round(load.longest())} ms`)
   t.ok(load.longest() < 4000, 'no answer took long')

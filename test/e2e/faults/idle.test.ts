@@ -4,6 +4,7 @@ import t from 'tap'
 import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { JWT_SECRET, start } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 
 const IDLE = 10_000
 const MORE = 200
@@ -56,6 +57,6 @@ t.test('holds ten thousand idle connections, and no more than it may', async (t)
   const taken = await settleMany(MORE)
   t.ok(taken > 0 && taken < MORE, `${taken} of ${MORE} more`)
   for (const socket of sockets) socket.destroy()
-  while (!(await settle()));
+  await until('a connection is accepted', settle)
   t.equal((await ask()).status, 200, 'and takes new ones when they are gone')
 })

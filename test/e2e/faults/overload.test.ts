@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { defaultBounds, JWT_SECRET, start } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 
 // The production build as a process, which gets far more than it can do.
 
@@ -92,7 +93,7 @@ async function watch({ ask, kilobytes }: Scene, load: Promise<unknown>) {
 /** Milliseconds until a request is answered with 200. */
 async function recover({ ask }: Scene): Promise<number> {
   const start = performance.now()
-  while ((await ask('/todos')).status !== 200) await sleep(10)
+  await until('a read succeeds', async () => (await ask('/todos')).status === 200)
   return performance.now() - start
 }
 

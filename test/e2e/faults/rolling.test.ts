@@ -4,6 +4,7 @@ import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { freePort, needs, startProgram } from '../../support/external-programs.ts'
 import { JWT_SECRET, start } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 import { checkWrites, startLoad } from './load.ts'
 
 const haproxy = (port: number, replicas: number[]) => `
@@ -37,7 +38,7 @@ t.test('restarts two replicas one after the other, and no request fails', needs(
     'haproxy.cfg': haproxy(port, ports),
   })
   const api = `http://127.0.0.1:${port}`
-  while ((await fetch(`${api}/ready`)).status !== 200) await sleep(20)
+  await until('HAProxy has found a replica', async () => (await fetch(`${api}/ready`)).status === 200)
   const load = startLoad(() => api, token)
   for (const [index, replica] of replicas.entries()) {
     await load.more(100)
