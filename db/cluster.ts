@@ -84,7 +84,7 @@ async function launch(
   server.stderr.on('data', (chunk) => (words = (words + chunk).slice(-2000)))
   let running = true
   const ended = new Promise<void>((resolve) => server.once('close', resolve).once('error', resolve))
-  ended.then(() => (running = false))
+  void ended.then(() => (running = false))
   // The last resort, should the process end without having called stop.
   const kill = () => server.kill('SIGINT')
   process.once('exit', kill)
