@@ -169,15 +169,6 @@ t.test('lists five failed logins an hour one by one, and counts the rest', async
   )
 })
 
-t.test("shows nobody another's sessions and events", async (t) => {
-  const [ada, bob] = [await signUp(app), await signUp(app)]
-  const [session] = (await ada.ask('GET', '/me/sessions')).json().data
-  t.equal((await bob.ask('GET', '/me/sessions')).json().data.length, 1)
-  t.equal((await bob.ask('GET', '/me/events')).json().data.length, 1)
-  problem(t, await bob.ask('DELETE', `/me/sessions/${session.id}`), 404, 'not_found')
-  t.equal((await ada.ask('DELETE', `/me/sessions/${session.id}`)).statusCode, 204)
-})
-
 t.test("exports all of the user's data, over many pages", async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]
   await bob.ask('POST', '/todos', { title: "bob's" })
