@@ -13,12 +13,11 @@ const given = e2e ? rest : process.argv.slice(2)
 const names = given.filter((argument) => !argument.startsWith('-'))
 const e2eArgs = ['--disable-coverage', ...(names.length > 0 ? [] : ['test/e2e/**/*.test.ts'])]
 
-// tap is compiled with the plugins that .taprc names, once after each install, and for one place and Node version.
+// tap is compiled with the plugins that .taprc names, once after each install, and for one place.
 const built = 'node_modules/.tap-built'
-const place = `${process.cwd()} ${process.version}`
-if (!existsSync(built) || readFileSync(built, 'utf8') !== place) {
+if (!existsSync(built) || readFileSync(built, 'utf8') !== process.cwd()) {
   execFileSync(process.execPath, [tapProgram, 'build'], { stdio: 'ignore' })
-  writeFileSync(built, place)
+  writeFileSync(built, process.cwd())
 }
 if (e2e)
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' })

@@ -2,13 +2,17 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { childEnvironment } from '../../../db/child-environment.ts'
 import { freePort } from '../../support/external-programs.ts'
 import { JWT_SECRET, quiet } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 
-t.test('npm run dev starts anew on every change, and keeps the database running', async (t) => {
+interface Document {
+  paths: { '/health': { get: { summary: string } } }
+}
+
+t.test('npm run dev restarts on every change, and keeps the database running', async (t) => {
   const copy = t.testdir()
   for (const name of [
     'src',
@@ -32,17 +36,15 @@ t.test('npm run dev starts anew on every change, and keeps the database running'
   for (const stream of [dev.stdout, dev.stderr]) stream.on('data', (data) => (said += data))
   t.teardown(() => dev.kill('SIGINT'))
 
-  const shows = async (summary: string) => {
-    for (;;) {
-      const answer = await fetch(`http://127.0.0.1:${port}/docs/json`).catch(() => undefined)
-      const document = (await answer?.json()) as
-        | { paths: { '/health': { get: { summary: string } } } }
-        | undefined
-      if (document?.paths['/health'].get.summary === summary) return
-      if (dev.exitCode !== null) throw new Error(said)
-      await sleep(20)
-    }
+  const readSummary = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/docs/json`)
+    return ((await response.json()) as Document).paths['/health'].get.summary
   }
+  const shows = (summary: string) =>
+    until(`the document says: ${summary}`, async () => {
+      if (dev.exitCode !== null) throw new Error(said)
+      return (await readSummary().catch(() => '')) === summary
+    })
   const postgres = () => readFileSync(join(copy, '.data/postgres/data/postmaster.pid'), 'utf8').split('\n')[0]
   const file = join(copy, 'src/health/routes.ts')
   const text = readFileSync(file, 'utf8')
@@ -57,7 +59,7 @@ t.test('npm run dev starts anew on every change, and keeps the database running'
   renameSync(`${file}~`, file)
   await shows('Put in its place')
   writeFileSync(file, 'this is wrong')
-  while (!said.includes('SyntaxError')) await once(dev.stderr, 'data')
+  await until('the error is printed', () => said.includes('SyntaxError'))
   writeFileSync(file, text)
   await shows(summary)
   t.equal(postgres(), first)

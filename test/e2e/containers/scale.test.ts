@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createApp, password } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { findProgram, freePort, needs, startProgram } from '../../support/external-programs.ts'
+import { until } from '../../support/until.ts'
 import { readCompose, secrets } from './compose.ts'
 import { startNameServer } from './dns.ts'
 
@@ -89,10 +89,10 @@ t.test('serves on two replicas as if they were one', programs.skip ? programs : 
       },
       ...(body && { body: JSON.stringify(body) }),
     })
-  while (counts.some((count) => count['/health'] === 0)) {
+  await until('every replica has served a request', async () => {
     await ask('GET', '/health')
-    await sleep(20)
-  }
+    return counts.every((count) => count['/health'] !== 0)
+  })
 
   const email = 'ada@example.com'
   t.equal((await ask('POST', '/register', undefined, { email, password })).status, 201)

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { createApp, setUp } from '../../support/app.ts'
+import { createApp, setUp } from '../support/app.ts'
 
 // Requests that a proxy in front could take for another one, or for two (RFC 9112, section 11.2).
 
@@ -27,8 +27,8 @@ const post = (headers: string, body = '', version = '1.1') =>
   `POST /login HTTP/${version}\r\n${HOST}Content-Type: application/json\r\n${headers}\r\n\r\n${body}`
 const get = (headers: string, target = '/health') => `GET ${target} HTTP/1.1\r\n${headers}\r\n`
 
-/** Each is answered once, and what follows it in the same packet never. */
-const refused: Record<string, [text: string, status?: number]> = {
+/** Each gets one response, and what follows it in the same packet none. */
+const refused: Record<string, [text: string, ...statuses: number[]]> = {
   'both lengths': [post('Content-Length: 5\r\nTransfer-Encoding: chunked', '0\r\n\r\n')],
   'both lengths, the other way round': [post('Transfer-Encoding: chunked\r\nContent-Length: 5', '0\r\n\r\n')],
   'two lengths': [post(`Content-Length: 0\r\nContent-Length: ${INNER.length}`)],
@@ -62,8 +62,8 @@ const refused: Record<string, [text: string, status?: number]> = {
   'a space in the target': [get(HOST, '/health /health')],
   'no host': [get('')],
   'two hosts': [get(HOST + HOST)],
-  'more headers than are kept': [get(HOST + 'a:b\r\n'.repeat(2500))],
-  'more headers than anybody needs': [get(HOST + 'a:b\r\n'.repeat(101))],
+  'more headers than are kept': [get(HOST + 'a:b\r\n'.repeat(2500)), 400, 431],
+  'more headers than anybody needs': [get(HOST + 'a:b\r\n'.repeat(101)), 400, 431],
   'a header too long': [get(`${HOST}X-A: ${'a'.repeat(20_000)}\r\n`), 431],
   'a target too long': [get(HOST, `/${'a'.repeat(20_000)}`), 431],
   'an unknown method': [`FOO /health HTTP/1.1\r\n${HOST}\r\n`],
@@ -74,9 +74,12 @@ const refused: Record<string, [text: string, status?: number]> = {
 }
 
 t.test('refuses what could be read in two ways, once, and closes the connection', async (t) => {
-  for (const [name, [text, status = 400]] of Object.entries(refused)) {
+  for (const [name, [text, ...allowed]] of Object.entries(refused)) {
     const heard = await send(text + INNER)
-    t.same(statuses(heard), [status], name)
+    const [status = 0, ...more] = statuses(heard)
+    // Node's parser rejects too many headers with 400 or 431, depending on its version.
+    t.ok((allowed.length > 0 ? allowed : [400]).includes(status), `${name}: ${status}`)
+    t.same(more, [], name)
     t.match(heard, /^content-type: application\/problem\+json/im)
     t.match(heard, /^connection: close/im)
     const problem = JSON.parse(heard.slice(heard.indexOf('\r\n\r\n')))
