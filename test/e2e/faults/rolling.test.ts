@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
@@ -7,7 +6,7 @@ import { JWT_SECRET, start } from '../../support/service-process.ts'
 import { until } from '../../support/until.ts'
 import { checkWrites, startLoad } from './load.ts'
 
-const haproxy = (port: number, replicas: number[]) => `
+const haproxy = (port: number, statsPort: number, replicas: number[]) => `
 defaults
   mode http
   timeout connect 2s
@@ -16,7 +15,11 @@ defaults
   timeout check 2s
 frontend public
   bind 127.0.0.1:${port}
-  default_backend api
+  default_frontend stats
+  bind 127.0.0.1:${statsPort}
+  stats enable
+  stats uri /
+backend api
 backend api
   balance roundrobin
   option httpchk GET /ready
@@ -33,20 +36,25 @@ t.test('restarts two replicas one after the other, and no request fails', needs(
     start(t, { DATABASE_URL: database.url, JWT_SECRET, HOST: '127.0.0.1', PORT: `${port}` }, cwd)
   const replicas = ports.map(run)
   for (const { ready } of replicas) await ready()
-  const port = await freePort()
+  const [port, statsPort] = [await freePort(), await freePort()]
   await startProgram(t, 'haproxy', port, ['-db', '-f', '%/haproxy.cfg'], {
-    'haproxy.cfg': haproxy(port, ports),
+    'haproxy.cfg': haproxy(port, statsPort, ports),
   })
   const api = `http://127.0.0.1:${port}`
   await until('HAProxy has found a replica', async () => (await fetch(`${api}/ready`)).status === 200)
+  /** Whether HAProxy sends requests to both replicas. */
+  const isBalanced = async () => {
+    const table = await (await fetch(`http://127.0.0.1:${statsPort}/;csv`)).text()
+    return table.match(/^api,replica\d,.*,UP,/gm)?.length === ports.length
+  }
+  await until('HAProxy uses both replicas', isBalanced)
   const load = startLoad(() => api, token)
   for (const [index, replica] of replicas.entries()) {
     await load.more(100)
     replica.server.kill('SIGTERM')
     t.equal(await replica.ended, 0)
     await run(ports[index] as number).ready()
-    // Until HAProxy has seen it.
-    await sleep(500)
+    await until('HAProxy uses the replica again', isBalanced)
   }
   await load.more(100)
   await load.stop()
