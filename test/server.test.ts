@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { password } from './support/app.ts'
 import { cloneDatabase } from './support/clone-database.ts'
@@ -111,4 +113,15 @@ t.test('prints nothing but its log in production', async (t) => {
     { method: 'GET', route: '/todos', status: 401, statements: 0, db_ms: 0, ms: Number },
   )
   t.notMatch(said.out, 'secret-token')
+})
+
+t.test('runs on the embedded database, which the db: commands find', async (t) => {
+  const { server, ended, ready, cwd, said } = start(t, {})
+  t.equal((await fetch(`${await ready()}/ready`)).status, 200)
+  t.match(said.out, 'Database PGSERVICEFILE=.data/pg_service.conf psql service=todo')
+  const env = { ...process.env, DATA_DIR: join(cwd, '.data') }
+  const args = ['--import', './test/support/strip-types.mjs', 'db/draw.ts']
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+  t.match(stdout, /^erDiagram\n/)
+  t.equal(await stop(server, ended, 'SIGINT'), 0)
 })

@@ -1,15 +1,11 @@
-import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import postgres from 'postgres'
 import t from 'tap'
 import { startCluster } from '../../db/cluster.ts'
 import { accountFor, reaches } from '../../db/embedded/place.ts'
 import { startEmbedded } from '../../db/embedded.ts'
-import { needs } from '../support/external-programs.ts'
-import { readBlocks } from '../support/markdown.ts'
 
 /** Not the test's own folder, which is in the checkout: that may be in a private one. */
 function makeFolder(): string {
@@ -61,19 +57,6 @@ t.test(
     t.notOk(existsSync(join(folder, 'holder.pid')))
   },
 )
-
-t.test('tells how to look inside with psql, and so do the documents', needs('psql'), async (t) => {
-  const embedded = await startEmbedded(makeFolder())
-  t.teardown(embedded.stop)
-  const { stdout } = await promisify(execFile)('sh', ['-c', `${embedded.psql} -tAc 'select current_user'`])
-  t.equal(stdout.trim(), 'todo_login')
-  const command = embedded.psql.replace(/=.*\/pg/, '=.data/pg')
-  for (const file of ['README.md', 'db/README.md'])
-    t.ok(
-      readBlocks(file).some(({ text }) => text.trim() === command),
-      file,
-    )
-})
 
 t.test('does not come up where the server reaches less than it seemed', async (t) => {
   const options = { reaches: async () => true, flags: ['data_directory=/nowhere'] }
