@@ -1,12 +1,21 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { explainFileError, writeSecretFile } from '../../db/embedded/files.ts'
-import { isPostmasterOf } from '../../db/embedded/postmaster.ts'
+import { isPostmasterOf, stopOrphan } from '../../db/embedded/postmaster.ts'
 import { type Embedded, startEmbedded } from '../../db/embedded.ts'
 
 function makeFolder(t: Test): string {
@@ -77,6 +86,19 @@ t.test('keeps a database whose secrets are lost, and says what to do', async (t)
   }
   writeFileSync(secrets, good)
   await useAndStop(t, await startEmbedded(folder, flags), 'and opens it again')
+})
+
+t.test('tells a server of this cluster from what is left of one', async (t) => {
+  const data = t.testdir()
+  const file = join(data, 'postmaster.pid')
+  t.equal(await stopOrphan(data, 'pg_ctl', {}), undefined)
+  writeFileSync(file, '')
+  t.equal(await stopOrphan(data, 'pg_ctl', {}), undefined)
+  t.notOk(existsSync(file), 'an empty file is removed')
+  for (const pid of [process.pid, 4_194_000]) {
+    writeFileSync(file, `${pid}\n`)
+    t.equal(await stopOrphan(data, 'pg_ctl', {}), pid, 'a process that is not the server is left alone')
+  }
 })
 
 t.test('says in one sentence why it cannot use a folder', async (t) => {
