@@ -4,7 +4,7 @@ import t from 'tap'
 import { back, explainMissingPackage } from '../src/backing.ts'
 import { loadEnvironment } from '../src/environment.ts'
 
-t.test('reads .env as editors write it', async (t) => {
+t.test('reads .env in every form that editors write', async (t) => {
   const own = { ...process.env }
   t.teardown(() => Object.assign(process.env, own))
   const file = join(t.testdir({ env: '' }), 'env')
@@ -40,7 +40,7 @@ t.test('reads .env as editors write it', async (t) => {
   t.throws(() => loadEnvironment([t.testdirName]), { message: /^The file \S+ cannot be read \(EISDIR\): / })
 })
 
-t.test('says that the embedded database is not installed, and otherwise what is wrong', async (t) => {
+t.test('explains that the embedded database is not installed, or what else is wrong', async (t) => {
   t.match(explainMissingPackage(Object.assign(new Error('x'), { code: 'ERR_MODULE_NOT_FOUND' })), {
     message: /^DATABASE_URL must be set, [^\n]*\.$/,
   })

@@ -92,7 +92,7 @@ t.test('deletes nothing without a recent login', async (t) => {
   t.equal((await fresh.ask('DELETE', '/me')).statusCode, 204)
 })
 
-t.test('lists the sessions that are alive', async (t) => {
+t.test('lists the active sessions', async (t) => {
   const user = await signUp(app)
   const other = await logIn(app, user.email)
   const { data, ...page } = (await user.ask('GET', '/me/sessions')).json()

@@ -40,7 +40,7 @@ t.test('takes the token that login gave', async (t) => {
   t.equal((await ask(`bearer ${user.token}`)).statusCode, 200, 'the scheme is case-insensitive')
 })
 
-t.test('answers 401 missing_token without a bearer token', async (t) => {
+t.test('returns 401 missing_token without a bearer token', async (t) => {
   for (const authorization of [undefined, '', 'Basic YTpi', 'Bearer']) {
     const answer = await ask(authorization)
     problem(t, answer, 401, authorization === 'Bearer' ? 'invalid_token' : 'missing_token')
@@ -48,7 +48,7 @@ t.test('answers 401 missing_token without a bearer token', async (t) => {
   }
 })
 
-t.test('answers 401 expired_token when the time has come', async (t) => {
+t.test('returns 401 expired_token after the token has expired', async (t) => {
   let now = Date.now()
   const later = await createApp(t, database, {}, { now: () => now })
   const someone = await signUp(later)
@@ -58,7 +58,7 @@ t.test('answers 401 expired_token when the time has come', async (t) => {
   problem(t, await someone.ask('GET', '/todos'), 401, 'expired_token')
 })
 
-t.test('answers 401 revoked_token as soon as the session is gone', async (t) => {
+t.test('returns 401 revoked_token as soon as the session has ended', async (t) => {
   const someone = await signUp(app)
   t.equal((await someone.ask('POST', '/todos', { title: 'before' })).statusCode, 201)
   await database.admin`delete from identity.sessions where user_id = ${someone.id}`
@@ -68,7 +68,7 @@ t.test('answers 401 revoked_token as soon as the session is gone', async (t) => 
   t.equal(row?.n, 1, 'and nothing was written')
 })
 
-t.test('answers 401 revoked_token when the session has expired, or its user is gone', async (t) => {
+t.test('returns 401 revoked_token when the session has expired or its user was deleted', async (t) => {
   const [a, b] = [await signUp(app), await signUp(app)]
   await database.admin`update identity.sessions set expires_at = now() where user_id = ${a.id}`
   await database.admin`delete from users where id = ${b.id}`
@@ -76,7 +76,7 @@ t.test('answers 401 revoked_token when the session has expired, or its user is g
   problem(t, await b.ask('GET', '/me'), 401, 'revoked_token')
 })
 
-t.test('answers 403 insufficient_scope and names the scope that is needed', async (t) => {
+t.test('returns 403 insufficient_scope and names the required scope', async (t) => {
   const reader = sign(head, { ...claims, scope: 'todos:read' })
   const authorization = `Bearer ${reader}`
   t.equal((await ask(authorization)).statusCode, 200)

@@ -39,7 +39,7 @@ t.test('accepts a password in any canonically equivalent spelling, and no other 
   )
 })
 
-t.test('takes 8 to 128 characters, whatever their number of bytes', async (t) => {
+t.test('accepts 8 to 128 characters, regardless of their number of bytes', async (t) => {
   for (const character of [
     'x',
     'é',
@@ -84,7 +84,7 @@ t.test('refuses control characters, and keeps spaces and case', async (t) => {
     problem(t, await logIn(email, other), 401, 'invalid_credentials')
 })
 
-t.test('answers a login with a password that nobody can have like any wrong one', async (t) => {
+t.test('rejects a login with an impossible password like any wrong password', async (t) => {
   const user = await signUp(app)
   for (const secret of [
     '',
@@ -101,7 +101,7 @@ t.test('answers a login with a password that nobody can have like any wrong one'
   problem(t, wrong, 401, 'invalid_credentials')
 })
 
-t.test('hashes an impossible password too, to a hash that nobody has', async (t) => {
+t.test('computes a hash for an impossible password too', async (t) => {
   const salt = genSaltSync(4)
   const hash = await app.passwords.hashToCompare('x'.repeat(129), salt)
   t.equal(hash, await app.passwords.hashToCompare('', salt))

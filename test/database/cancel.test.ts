@@ -19,7 +19,7 @@ async function listen(where: object) {
   return server
 }
 
-t.test('asks on a socket of its own, TCP or Unix, and closes it', async (t) => {
+t.test('sends a cancel request on a separate socket, TCP or Unix, and closes it', async (t) => {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'todo-api-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -40,7 +40,7 @@ t.test('asks on a socket of its own, TCP or Unix, and closes it', async (t) => {
   }
 })
 
-t.test('asks nothing where nobody could know, and does not mind a server that is gone', async (t) => {
+t.test('sends no cancel request without a process ID, and ignores a server that is gone', async (t) => {
   const port = await freePort()
   cancel({ host: '127.0.0.1', port })
   const server = await listen({ host: '127.0.0.1', port: 0 })

@@ -5,7 +5,7 @@ import { until } from '../support/until.ts'
 const { app, database } = await setUp(t)
 const { admin } = database
 
-t.test('removes what has expired, and nothing else', async (t) => {
+t.test('removes expired rows only', async (t) => {
   const user = await signUp(app)
   await logIn(app, user.email)
   const ids: string[] = []
@@ -35,7 +35,7 @@ t.test('removes what has expired, and nothing else', async (t) => {
   t.equal((await user.ask('GET', '/me')).statusCode, 200)
 })
 
-t.test('runs on two replicas at once, and removes every row once', async (t) => {
+t.test('removes every row once when two replicas run at once', async (t) => {
   const user = await signUp(app)
   await admin`update identity.sessions set expires_at = now() - interval '1 second' where user_id = ${user.id}`
   const replica = await createApp(t, database)

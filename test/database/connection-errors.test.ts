@@ -21,7 +21,7 @@ const messageOf = (call: () => unknown): string => {
   }
 }
 
-t.test('says in one sentence why the database cannot be used, without its password', async (t) => {
+t.test('explains in one sentence why the database cannot be used, without the password', async (t) => {
   const { ownerUrl } = await cloneDatabase(t)
   const closes = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   await once(closes, 'listening')
@@ -74,7 +74,7 @@ t.test('says in one sentence why the database cannot be used, without its passwo
       }
 })
 
-t.test('says what a command needs when there is no database', async (t) => {
+t.test('explains what a command needs when there is no database', async (t) => {
   const { env } = process
   t.teardown(() => Object.assign(process, { env }))
   const DATA_DIR = t.testdir({
@@ -101,7 +101,7 @@ t.test('says what a command needs when there is no database', async (t) => {
   t.match(await said({ MIGRATION_DATABASE_URL: 'mysql://x' }), /^MIGRATION_DATABASE_URL must be a URL like /)
 })
 
-t.test('knows the causes that this server does not have', async (t) => {
+t.test('explains causes that the test server cannot produce', async (t) => {
   const explain = (error: unknown) =>
     explainConnectionError(error, 'postgres://ada:s3cret@db.example/todo', 'DATABASE_URL')
   for (const code of [

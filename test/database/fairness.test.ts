@@ -57,7 +57,7 @@ t.test('serves a second user while one floods it with work that takes long', asy
   t.equal(opened.stats().waiting, 0)
 })
 
-t.test('lends a connection to whoever holds fewest, and of these to whoever waits longest', async (t) => {
+t.test('lends a connection to the user who holds fewest, and among those to the one who has waited longest', async (t) => {
   const opened = open(4)
   const held = [hold(opened, ada), hold(opened, ada), hold(opened, bob), hold(opened, cleo)]
   await Promise.all(held.map(({ begun }) => begun))

@@ -15,7 +15,7 @@ const credential = credentialOf(user.token)
 const write = <T>(run: (tx: Tx) => Promise<T>) => app.database.withUser(credential, 'read write', run)
 const deallocate = () => app.database.withoutUser((tx) => tx`deallocate all`)
 
-t.test('answers as if nothing had happened when a migration changed a column, or all is lost', async (t) => {
+t.test('returns the same response after a migration changed a column or prepared statements were lost', async (t) => {
   const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
   const operations = [{ op: 'update', id, todo: { priority: 1 } }]
   const requests = [
@@ -61,7 +61,7 @@ t.test('runs work again that had seen results when a later statement is stale', 
   t.equal((await database.admin`select from todos where title = 'seen'`).length, 2)
 })
 
-t.test('gives up when it happens again at once', async (t) => {
+t.test('fails when a prepared statement is stale twice in a row', async (t) => {
   for (const code of ['26000', '42P05']) {
     const url = await startFake(t, () => [begun, fault(code), ready()])
     const broken = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))

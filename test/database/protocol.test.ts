@@ -75,7 +75,7 @@ t.test('takes the same words anywhere else', async (t) => {
     for (const within of [nobody, write, read]) t.same(await within(opened, run), [{ x: 'a' }])
 })
 
-t.test('gives up a connection on which the transaction was ended behind its back', async (t) => {
+t.test('destroys a connection whose transaction was ended by a statement', async (t) => {
   const opened = open(database.url)
   // Comments can be nested, which the check of the text does not know.
   for (const run of [(tx: Tx) => tx`/* /* */ */ begin`, (tx: Tx) => tx`/* /* */ */ commit`]) {
@@ -137,7 +137,7 @@ const strange: Record<string, Buffer[]> = {
   'a fatal error': [begun, fault('57P01', 'FATAL')],
 }
 
-t.test('gives up a connection on which the server sends what does not belong there', async (t) => {
+t.test('destroys a connection on which the server sends an unexpected message', async (t) => {
   const check = async ([name, answer]: [string, Buffer[]]) => {
     const url = await startFake(t, (_, connection) => (connection > 0 ? [...one('good'), ready()] : answer))
     const opened = createDatabase(
@@ -151,14 +151,14 @@ t.test('gives up a connection on which the server sends what does not belong the
   await Promise.all(Object.entries(strange).map(check))
 })
 
-t.test('tells a client nothing of it', async (t) => {
+t.test('hides protocol errors from the client', async (t) => {
   const url = await startFake(t, () => strange.EmptyQueryResponse)
   const behind = await createApp(t, { url })
   const payload = { email: 'a@example.com', password: 'x' }
   problem(t, await behind.inject({ method: 'POST', url: '/login', payload }), 500, 'internal')
 })
 
-t.test('lends nobody a connection that is still in a transaction', async (t) => {
+t.test('does not reuse a connection that is still in a transaction', async (t) => {
   let connections = 0
   const url = await startFake(t, (_, connection) => {
     connections = connection + 1
@@ -170,7 +170,7 @@ t.test('lends nobody a connection that is still in a transaction', async (t) => 
   t.equal(connections, 2)
 })
 
-t.test('passes over what the server says beside the answer', async (t) => {
+t.test('ignores notices, notifications and parameter changes', async (t) => {
   const beside = [
     fault('01000', 'WARNING', 'N'),
     message('A', Buffer.from([0, 0, 0, 7]), 'channel', 'payload'),

@@ -128,7 +128,7 @@ async function race(sql: string, send: () => ReturnType<TestUser['ask']>) {
 }
 
 t.test(
-  'answers a write whose account is deleted while it runs with 401 or 404, and keeps nothing',
+  'returns 401 or 404 to a write whose account is deleted while it runs, and keeps no rows',
   async (t) => {
     for (const [name, [send, status, code]] of Object.entries(writes)) {
       const scene = await setScene('session')
@@ -149,7 +149,7 @@ async function isNothingLeft(t: Test, id: string) {
   t.equal(left, undefined, 'nothing is left')
 }
 
-t.test('answers a write whose session or token ends while it runs, never with 500', async (t) => {
+t.test('never returns 500 to a write whose session or token ends while it runs', async (t) => {
   const ends: [credential: 'session' | 'token', sql: (scene: Scene) => string][] = [
     ['session', ({ session }) => `delete from identity.sessions where id = '${session}'`],
     ['token', ({ token }) => `delete from identity.access_tokens where id = '${token}'`],

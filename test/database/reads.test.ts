@@ -83,7 +83,7 @@ t.test('finds every row by an index, and touches no more than the user has', asy
   }
 })
 
-t.test('finds the words of a user with many todos as fast, whoever asked before', async (t) => {
+t.test('searches the todos of a large user efficiently after a search by a small one', async (t) => {
   const app = await createApp(t, database, { DATABASE_POOL_SIZE: '1' })
   const small = await signUp(app)
   const big = await signUp(app)

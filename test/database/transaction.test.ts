@@ -18,7 +18,7 @@ t.test('rolls back when a statement fails, sent together or awaited', async (t) 
   await leavesNothing(t, opened)
 })
 
-t.test('never tells as done what a failure undid that the work did not look at', async (t) => {
+t.test('does not report success after a failure that the handler ignored', async (t) => {
   const opened = open()
   const insert = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'undone')`
   const looksAway = async (tx: Tx) => {
@@ -83,7 +83,7 @@ t.test('revokes the handle when the transaction ends', async (t) => {
   for (const tx of leaked) t.throws(() => tx`select 1`, { message: 'This transaction has ended' })
 })
 
-t.test('shows and does nothing for a session that is not alive, even to work that looks first', async (t) => {
+t.test('reads and writes nothing for a revoked session, even when the handler awaits a result first', async (t) => {
   const opened = open()
   const dead = { ...credential, session_id: '0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d' }
   let seen: unknown

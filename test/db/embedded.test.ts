@@ -15,13 +15,13 @@ function makeFolder(): string {
   return folder
 }
 
-t.test('runs as nobody when started as root, and else as whoever started it', async (t) => {
+t.test('runs as nobody when started by root, and otherwise as the user who started it', async (t) => {
   t.match(await accountFor(0), { uid: Number, gid: Number })
   t.same(await accountFor(1000), {})
   t.same(await accountFor(undefined), {})
 })
 
-t.test('tells whether an account gets at a path', async (t) => {
+t.test('checks whether an account can reach a path', async (t) => {
   const folder = t.testdir()
   const account = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 }
   t.equal(await reaches(folder, account), true)
@@ -63,7 +63,7 @@ t.test('does not come up where the server reaches less than it seemed', async (t
   await t.rejects(startCluster(join(makeFolder(), 'cluster'), 'for-tests-only', options))
 })
 
-t.test('says what PostgreSQL says when it does not start, and lets go of the folder', async (t) => {
+t.test('reports why PostgreSQL does not start, and unlocks the folder', async (t) => {
   const folder = makeFolder()
   const embedded = await startEmbedded(folder)
   await embedded.stop()

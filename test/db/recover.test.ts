@@ -68,7 +68,7 @@ t.test('lets only one of several starts have the folder', async (t) => {
   if (started) await useAndStop(t, started, 'which works')
 })
 
-t.test('keeps a database whose secrets are lost, and says what to do', async (t) => {
+t.test('keeps a database whose secrets are lost, and explains what to do', async (t) => {
   const folder = makeFolder(t)
   const secrets = join(folder, 'secrets.json')
   for (const text of ['', '{"superuser":"a"', '{}', 'null']) {
@@ -88,7 +88,7 @@ t.test('keeps a database whose secrets are lost, and says what to do', async (t)
   await useAndStop(t, await startEmbedded(folder, flags), 'and opens it again')
 })
 
-t.test('tells a server of this cluster from what is left of one', async (t) => {
+t.test('recognises the remains of a stopped server', async (t) => {
   const data = t.testdir()
   const file = join(data, 'postmaster.pid')
   t.equal(await stopOrphan(data, 'pg_ctl', {}), undefined)
@@ -101,7 +101,7 @@ t.test('tells a server of this cluster from what is left of one', async (t) => {
   }
 })
 
-t.test('says in one sentence why it cannot use a folder', async (t) => {
+t.test('explains in one sentence why it cannot use a folder', async (t) => {
   const folder = makeFolder(t)
   writeFileSync(join(folder, 'file'), '')
   await t.rejects(startEmbedded(join(folder, 'file')), {

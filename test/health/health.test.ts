@@ -8,7 +8,7 @@ import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../suppor
 
 const { app, database } = await setUp(t)
 
-t.test('says that it is alive without asking the database', async (t) => {
+t.test('reports liveness without a database query', async (t) => {
   const lost = await createApp(t, { url: 'postgres://nobody:x@127.0.0.1:1/none' })
   const answer = await lost.inject('/health')
   t.equal(answer.statusCode, 200)

@@ -125,7 +125,7 @@ t.test('refuses date-times that PostgreSQL refuses, or that could not be sent ba
   }
 })
 
-t.test('answers what only PostgreSQL refuses as a client error, and logs the cause', async (t) => {
+t.test('maps values that only PostgreSQL rejects to a client error, and logs the cause', async (t) => {
   const lines: string[] = []
   const logTo = { write: (line: string) => lines.push(line) } as unknown as NodeJS.WritableStream
   const logging = await createApp(t, database, { LOG_LEVEL: 'error' }, { logTo })

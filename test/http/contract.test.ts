@@ -47,27 +47,27 @@ t.test('refuses a body that is too large', async (t) => {
   )
 })
 
-t.test('takes the longest todo, every character escaped', async (t) => {
+t.test('accepts the longest todo with every character escaped', async (t) => {
   const notes = '\\ud83c\\udf31'.repeat(10_000)
   const answer = await send(`{"title":"a","notes":"${notes}"}`, 'application/json')
   t.equal(answer.statusCode, 201)
   t.equal(answer.json().notes, '🌱'.repeat(10_000))
 })
 
-t.test('complains of twenty members at most', async (t) => {
+t.test('reports at most twenty members', async (t) => {
   const members = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`m${n}`, 1]))
   const answer = await user.ask('POST', '/todos', members)
   t.equal(answer.json().errors.length, 20)
 })
 
-t.test('answers 404 where there is nothing', async (t) => {
+t.test('returns 404 for an unknown path', async (t) => {
   problem(t, await app.inject('/nothing'), 404, 'not_found')
   problem(t, await app.inject('/nothing?x=1'), 404, 'not_found')
   t.equal((await app.inject('/nothing?x=1')).json().instance, '/nothing')
   problem(t, await app.inject('/%zz'), 400, 'invalid_request')
 })
 
-t.test('answers 405 with Allow where the path exists (RFC 9110, 15.5.6)', async (t) => {
+t.test('returns 405 with Allow when the path exists (RFC 9110, 15.5.6)', async (t) => {
   const cases = [
     ['PUT', '/todos', 'GET, HEAD, POST, DELETE'],
     ['POST', '/todos/1', 'GET, HEAD, PATCH, DELETE'],
@@ -81,7 +81,7 @@ t.test('answers 405 with Allow where the path exists (RFC 9110, 15.5.6)', async 
   }
 })
 
-t.test('answers HEAD like GET, without the body (RFC 9110, 9.3.2)', async (t) => {
+t.test('responds to HEAD like GET, without the body (RFC 9110, 9.3.2)', async (t) => {
   const get = await user.ask('GET', '/todos')
   const head = await user.ask('HEAD', '/todos')
   t.equal(head.statusCode, 200)
@@ -95,7 +95,7 @@ t.test('fails at boot when a route has no response schema', async (t) => {
   t.throws(() => bare.get('/bare', async () => 'x'), /GET \/bare has no response schema/)
 })
 
-t.test('tells nothing of an error of its own', async (t) => {
+t.test('hides internal errors from the client', async (t) => {
   const broken = Fastify()
   handleErrors(broken)
   broken.get('/throws', async () => {

@@ -4,7 +4,7 @@ import { createApp, problem, setUp, signUp } from '../support/app.ts'
 const { app, database } = await setUp(t)
 const user = await signUp(app)
 
-t.test('takes a well-formed X-Request-Id, and makes one otherwise', async (t) => {
+t.test('accepts a well-formed X-Request-Id, and generates one otherwise', async (t) => {
   const ask = (id?: string) =>
     app.inject({ url: '/nothing', headers: id === undefined ? {} : { 'x-request-id': id } })
   const taken = await ask('client-1.A_b')
@@ -17,7 +17,7 @@ t.test('takes a well-formed X-Request-Id, and makes one otherwise', async (t) =>
   }
 })
 
-t.test('lets nothing be stored that is personal, errors neither', async (t) => {
+t.test('forbids caching of personal responses and of errors', async (t) => {
   const url = `/todos/${(await user.ask('POST', '/todos', { title: 'a' })).json().id}`
   const answers = [
     await user.ask('GET', '/todos'),
@@ -48,7 +48,7 @@ t.test('sends security headers, and lets the explorer run', async (t) => {
     t.equal((await app.inject(url)).statusCode, 200, 'each script is from here, as the policy says')
 })
 
-t.test('answers 406 to a client that takes no JSON (RFC 9110, 15.5.7)', async (t) => {
+t.test('returns 406 to a client that accepts no JSON (RFC 9110, 15.5.7)', async (t) => {
   const ask = (accept: string) => user.ask('GET', '/todos', undefined, { accept })
   for (const accept of ['text/html', 'application/xml', 'application/json;q=0', 'image/*'])
     problem(t, await ask(accept), 406, 'not_acceptable')
@@ -112,7 +112,7 @@ t.test('lets pages of the configured origins use the API', async (t) => {
   )
 })
 
-t.test('refuses an Accept so long that parsing it would take long', async (t) => {
+t.test('rejects an Accept header of excessive length', async (t) => {
   const ask = (accept: string) => app.inject({ url: '/me', headers: { accept } })
   t.equal((await ask(`${'text/html,'.repeat(99)}*/*`)).statusCode, 401, '993 characters')
   const answer = await ask(`"${'W/"",'.repeat(3000)}`)

@@ -135,7 +135,7 @@ t.test('passes every response through the hooks', async (t) => {
   }
 })
 
-t.test('tells of the methods that there are', async (t) => {
+t.test('lists the allowed methods', async (t) => {
   for (const [start, allow] of [
     ['PROPFIND /todos', 'GET, HEAD, POST, DELETE'],
     ['PUT /todos/1?x=y', 'GET, HEAD, PATCH, DELETE'],
@@ -147,7 +147,7 @@ t.test('tells of the methods that there are', async (t) => {
   }
 })
 
-t.test('answers a broken request after those before it, and only then', async (t) => {
+t.test('responds to a malformed request after the requests before it', async (t) => {
   const good = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'
   const text = await sendText(port, `${good}${good}GARBAGE\r\n\r\n`)
   t.match(parseResponses(text), [{ status: 200 }, { status: 200 }, { status: 400 }])

@@ -17,7 +17,7 @@ const isWaiting = async () => {
 const titles = async (user: TestUser) =>
   (await user.ask('GET', '/todos?limit=100')).json().data.map(({ title }: { title: string }) => title)
 
-t.test('answers a retry with what the first request did', async (t) => {
+t.test('returns the first response to a retry', async (t) => {
   const user = await signUp(app)
   const headers = key()
   const first = await user.ask('POST', '/todos', { title: 'once' }, headers)
@@ -49,7 +49,7 @@ t.test('makes one todo of 50 identical requests at the same moment', async (t) =
   t.same(await titles(user), ['once'])
 })
 
-t.test('waits for the first request that is still running, and answers what that did', async (t) => {
+t.test('waits for a first request that is still running, and returns its response', async (t) => {
   const user = await signUp(app)
   const headers = key()
   const first = await user.ask('POST', '/todos', { title: 'a' }, headers)
@@ -72,7 +72,7 @@ t.test('waits for the first request that is still running, and answers what that
   t.same(await titles(user), ['a', 'a'], 'what was answered from the other is undone')
 })
 
-t.test('says that the first request is still running when that takes long', async (t) => {
+t.test('returns 409 when the first request takes too long', async (t) => {
   const hasty = await createApp(t, database, { LOCK_TIMEOUT_MS: '50' })
   const user = await signUp(hasty)
   const value = randomUUID()
@@ -183,7 +183,7 @@ t.test('forgets a key after 24 hours', async (t) => {
   t.equal(left.length, 0)
 })
 
-t.test("takes another user's key for another key", async (t) => {
+t.test("keeps the keys of different users apart", async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]
   const headers = key()
   await ada.ask('POST', '/todos', { title: "ada's" }, headers)
@@ -202,7 +202,7 @@ t.test('refuses a key that is no printable text of 1 to 255 characters', async (
   t.equal((await user.ask('POST', '/todos', { title: 'a' }, key('x y '.repeat(63)))).statusCode, 201)
 })
 
-t.test('tells nothing as done that the database did not commit', async (t) => {
+t.test('does not report success when the database did not commit', async (t) => {
   const small = await createApp(t, database)
   const user = await signUp(small)
   await database.admin`alter table idempotency_keys add constraint broken check (result is null) not valid`

@@ -3,7 +3,7 @@ import t from 'tap'
 import { problem, setUp } from '../support/app.ts'
 import { until } from '../support/until.ts'
 
-t.test('works on few requests at a time while the event loop lags, but is not dead', async (t) => {
+t.test('processes few requests at a time while the event loop lags, and stays healthy', async (t) => {
   const { app } = await setUp(t, { EVENT_LOOP_DELAY_LIMIT_MS: '20', DATABASE_POOL_SIZE: '1' })
   const block = (milliseconds: number) => {
     for (const end = performance.now() + milliseconds; performance.now() < end; );

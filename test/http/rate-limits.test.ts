@@ -25,7 +25,7 @@ t.test('lets an address register 5 times a minute', async (t) => {
   t.equal((await register('192.0.2.2', 6)).statusCode, 201, 'another address may')
 })
 
-t.test('lets an address try an account 5 times a minute, whatever the case of the email', async (t) => {
+t.test('allows 5 login attempts a minute for an account, regardless of the case of the email', async (t) => {
   const email = 'account@example.com'
   await from('192.0.2.3', 'POST', '/register', { email, password })
   const login = (address: string, email: string, secret = password) =>
@@ -40,7 +40,7 @@ t.test('lets an address try an account 5 times a minute, whatever the case of th
   t.equal((await login('192.0.2.4', email)).statusCode, 200, 'from elsewhere the account is not locked')
 })
 
-t.test('lets an address log in 10 times a minute, whatever the account', async (t) => {
+t.test('allows 10 logins a minute from an address, regardless of the account', async (t) => {
   const login = (address: string, n: number) =>
     from(address, 'POST', '/login', { email: `l${n}@example.com`, password: 'wrong' })
   for (let n = 1; n <= 10; n++) problem(t, await login('192.0.2.5', n), 401, 'invalid_credentials')
@@ -70,7 +70,7 @@ t.test('believes no X-Forwarded-For of a client that is not a trusted proxy', as
   problem(t, await ask('192.0.2.9'), 429, 'rate_limited')
 })
 
-t.test('tells of the limits in structured fields, on every answer that is counted', async (t) => {
+t.test('describes the limits in structured fields on every counted response', async (t) => {
   // draft-ietf-httpapi-ratelimit-headers, sections 3 and 4; RFC 9651
   const read = (header: unknown) =>
     parseList(String(header)).map(([name, parameters]) => [name, Object.fromEntries(parameters)])

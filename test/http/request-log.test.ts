@@ -4,7 +4,7 @@ import { createApp, password, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 
-t.test('tells how long authentication, database and all took, when it is debugged', async (t) => {
+t.test('sends Server-Timing at log level debug', async (t) => {
   const user = await signUp(app)
   const debugged = await createApp(t, database, { LOG_LEVEL: 'debug' })
   // What it logs is not wanted among the results.

@@ -166,7 +166,7 @@ t.test('knows every keyword that the schemas of requests use', async (t) => {
   t.ok(seen.size > 40, `${seen.size} schemas`)
 })
 
-t.test('keeps pointers short, escaped and well-formed, whatever the names', async (t) => {
+t.test('keeps pointers short, escaped and well-formed for any member name', async (t) => {
   const { errorsOf } = createApp(Type.Ref('NewTodo'))
   const limit = Problem.properties.errors.items.properties.pointer.maxLength as number
   for (const name of [

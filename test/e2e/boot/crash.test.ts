@@ -6,7 +6,7 @@ import { JWT_SECRET, start } from '../../support/service-process.ts'
 import { startProxy } from '../../support/tcp-proxy.ts'
 import { until } from '../../support/until.ts'
 
-t.test('makes one todo, though the server is killed between the commit and its answer', async (t) => {
+t.test('creates one todo even when the server is killed between the commit and the response', async (t) => {
   const database = await cloneDatabase(t)
   const user = await signUp(await createApp(t, database))
   const proxy = await startProxy(t, database.url)

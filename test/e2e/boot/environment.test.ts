@@ -16,7 +16,7 @@ const foreign = `PGHOST PGSSLNEGOTIATION PGHOSTADDR PGPORT PGDATABASE PGUSER PGU
   DBMATE_WAIT_TIMEOUT DBMATE_DRIVER`.split(/\s+/)
 const nonsense = Object.fromEntries(foreign.map((name) => [name, 'nonsense']))
 
-t.test('starts, migrates and audits whatever other programs are told in the environment', async (t) => {
+t.test('starts, migrates and audits with environment variables of other programs set', async (t) => {
   const { server, ended, ready, cwd, said } = start(t, {
     ...nonsense,
     TZ: 'Nowhere/Land',

@@ -16,7 +16,7 @@ function makeFolder(): string {
   return folder
 }
 
-t.test('tells how to look inside with psql, and so do the documents', needs('psql'), async (t) => {
+t.test('prints and documents how to connect with psql', needs('psql'), async (t) => {
   const embedded = await startEmbedded(makeFolder())
   t.teardown(embedded.stop)
   const { stdout } = await promisify(execFile)('sh', ['-c', `${embedded.psql} -tAc 'select current_user'`])

@@ -24,7 +24,7 @@ async function useAndStop(t: Test, { databaseUrl, stop }: Embedded, message: str
   await stop()
 }
 
-t.test('starts on what earlier starts left behind', async (t) => {
+t.test('starts despite what earlier starts left behind', async (t) => {
   const folder = makeFolder(t)
   await (await startEmbedded(folder, flags)).stop()
   // A process that is running, of the account that the server runs as: what a recycled ID is in a container.

@@ -5,7 +5,7 @@ import { about } from '../../../src/about.ts'
 import { password } from '../../support/app.ts'
 import { post, start, stop } from '../../support/service-process.ts'
 
-t.test('runs on the embedded database, and keeps data and tokens over a restart', async (t) => {
+t.test('keeps data and tokens across restarts of the embedded database', async (t) => {
   const first = start(t, {})
   const api = await first.ready()
   t.match(api, /^http:\/\/127\.0\.0\.1:\d+$/, 'listens on loopback')
