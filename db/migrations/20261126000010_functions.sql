@@ -38,7 +38,7 @@ begin
   from identity.secret_keys k where k.purpose = 'password_salt';
   select left(c.password_hash, 29) into known
   from public.users u join identity.credentials c on c.user_id = u.id
-  where u.email_folded = login_email_folded;
+  where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded;
   return coalesce(known, format('$2b$%s$', lpad(cost::text, 2, '0')) ||
     left(translate(encode(made_up, 'base64'), '+/=', './'), 21) || substr('.Oeu', 1 + get_byte(made_up, 31) % 4, 1));
 end
@@ -61,7 +61,7 @@ begin
   -- commit between comparison and insert.
   select u.id, c.password_hash = login_password_hash as matches into known
   from public.users u join identity.credentials c on c.user_id = u.id
-  where u.email_folded = login_email_folded
+  where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded
   for no key update of c;
   if not found then return null; end if;
 

@@ -13,7 +13,7 @@ export const getPasswordSalt = (tx: Tx, cost: number) =>
   tx<{
     salt: string
     email: string
-  }>`select app.password_salt(email_folded, ${cost}) as salt, email from users`
+  }>`select app.password_salt(coalesce(email_folded, lower(email collate "C")), ${cost}) as salt, email from users`
 
 interface AccountChange {
   email: string | undefined

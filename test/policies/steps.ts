@@ -35,6 +35,9 @@ const remove =
 
 /** Every endpoint, and what it must answer. */
 export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = {
+  async 'GET /'(me) {
+    equal((await me.ask(200, get('/'))).json().name, 'TODO API')
+  },
   async 'GET /health'(me) {
     equal((await me.ask(200, get('/health'))).body, '{"status":"ok"}')
   },

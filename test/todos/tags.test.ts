@@ -52,7 +52,7 @@ t.test('counts the characters of a tag after normalisation', async (t) => {
   for (const long of ['é'.repeat(51), '\uFB2C'.repeat(50), 'x'.repeat(5000)]) {
     const answer = await create(long)
     problem(t, answer, 400, 'invalid_request')
-    t.match(answer.json().errors, [{ pointer: '/tags/0', code: 'maxLength' }])
+    t.match(answer.json().errors, [{ pointer: '/tags/0', code: 'too_long' }])
   }
 })
 

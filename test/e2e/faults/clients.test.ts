@@ -17,7 +17,8 @@ const { ready } = start(t, {
   JWT_SECRET,
   HOST: '127.0.0.1',
   ADMIN_PORT: `${ADMIN_PORT}`,
-  DATABASE_POOL_SIZE: '2',
+  // Of which one user has two.
+  DATABASE_POOL_SIZE: '4',
   HEADERS_TIMEOUT_MS: '500',
   REQUEST_TIMEOUT_MS: '1000',
   ANSWER_TIMEOUT_MS: '1000',

@@ -1,0 +1,1202 @@
+-- What the migrations add up to, dumped by pg_dump: to be read, not run. Made by `npm run db:schema`.
+
+CREATE SCHEMA app;
+
+COMMENT ON SCHEMA app IS 'The functions that policies and the API call.';
+
+CREATE SCHEMA identity;
+
+COMMENT ON SCHEMA identity IS 'Passwords, sessions and tokens. The API''s role cannot read a hash of any of them.';
+
+CREATE FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  credential_id uuid;
+  logged_in_at timestamptz;
+begin
+  if claimed_session is not null then
+    select s.id, s.created_at, s.scopes, s.last_used_at < now() - interval '1 minute'
+    into credential_id, logged_in_at, scopes, use_is_due
+    from identity.sessions s
+    where s.user_id = claimed_user and s.id = claimed_session and s.secret_hash = sha256(secret) and s.expires_at > now();
+  else
+    select t.id, t.scopes, coalesce(t.last_used_at < now() - interval '1 minute', true)
+    into credential_id, scopes, use_is_due
+    from identity.access_tokens t
+    where t.user_id = claimed_user and t.hash = sha256(secret) and (t.expires_at is null or t.expires_at > now());
+  end if;
+
+  -- Fail closed: without a valid credential, whatever was set on the connection before is cleared.
+  execute format('set local app.context = %L', case when credential_id is null then ''
+    else identity.sealed_context(claimed_user, credential_id, logged_in_at, scopes) end);
+end
+$$;
+
+COMMENT ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) IS 'Makes the credential''s user the user of this transaction: a session given its id and secret, or a personal access token given its secret. Returns its scopes (null when it is not valid) and whether its use should be noted.';
+
+CREATE FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) RETURNS TABLE(id uuid, email text, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Locked, so that no login with the old password opens a session that survives the change.
+  perform from identity.credentials c
+  where c.user_id = app.user_id('account') and c.password_hash = current_password_hash
+  for update;
+  if not found then return; end if;
+
+  if new_email is not null then
+    update public.users u set email = new_email, email_folded = new_email_folded where u.id = app.user_id();
+    insert into identity.events (user_id, id, kind, ip, user_agent)
+    values (app.user_id(), event_ids[1], 'email_changed', client_ip, client_user_agent);
+  end if;
+  if new_password_hash is not null then
+    update identity.credentials c set password_hash = new_password_hash where c.user_id = app.user_id();
+    delete from identity.sessions s where s.user_id = app.user_id() and s.id is distinct from app.credential_id();
+    insert into identity.events (user_id, id, kind, ip, user_agent)
+    values (app.user_id(), event_ids[2], 'password_changed', client_ip, client_user_agent);
+  end if;
+  return query select u.id, u.email, u.created_at from public.users u where u.id = app.user_id();
+end
+$$;
+
+COMMENT ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) IS 'Changes email, password or both of the transaction''s user, given the current password''s hash; no row when it is another. A new password ends every other session.';
+
+CREATE FUNCTION app.context(required_scope text DEFAULT NULL::text) RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- After a commit a custom setting is '', not null.
+  sealed constant text := coalesce(current_setting('app.context', true), '');
+  key_id constant text := split_part(sealed, ' ', 1);
+  seal constant text := split_part(sealed, ' ', 2);
+  fields constant text := substr(sealed, length(key_id) + length(seal) + 3);
+  parts constant text[] := string_to_array(fields, ' ');
+  expected text;
+  key record;
+begin
+  if sealed = '' then return null; end if;
+  select k.inner_block, k.outer_block into key
+  from identity.secret_keys k where k.purpose = 'context' and k.id::text = key_id;
+  expected := encode(identity.hmac(key.inner_block, key.outer_block, identity.context_binding() || ' ' || fields), 'hex');
+  -- Hashes under the key are compared, so that the time that it takes tells nothing about the expected seal.
+  if identity.hmac(key.inner_block, key.outer_block, seal) = identity.hmac(key.inner_block, key.outer_block, expected) then
+    if required_scope is null or required_scope = any (parts[4:]) then return parts; end if;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION app.context(required_scope text) IS 'The fields of app.context (user, credential, login time, then the scopes); null unless app.authenticate sealed them in this transaction, and they hold the scope.';
+
+CREATE FUNCTION app.credential_id() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN ((app.context())[2])::uuid;
+
+COMMENT ON FUNCTION app.credential_id() IS 'The session or personal access token that authenticated this transaction.';
+
+CREATE TABLE identity.secret_keys (
+    purpose text NOT NULL,
+    id integer NOT NULL,
+    inner_block bytea NOT NULL,
+    outer_block bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT secret_keys_block_length CHECK (((length(inner_block) = 64) AND (length(outer_block) = 64))),
+    CONSTRAINT secret_keys_purpose_known CHECK ((purpose = ANY (ARRAY['context'::text, 'password_salt'::text])))
+);
+
+ALTER TABLE ONLY identity.secret_keys FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.secret_keys IS 'Keys that never leave the database: leave this table''s data out of dumps, and call app.rotate_context_key() after a restore.';
+
+COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, the one before it is still accepted. password_salt: makes up salts for unknown emails.';
+
+COMMENT ON COLUMN identity.secret_keys.inner_block IS 'The key, padded to a block of SHA-256 and combined with ipad (RFC 2104, section 2).';
+
+COMMENT ON COLUMN identity.secret_keys.outer_block IS 'The same with opad.';
+
+CREATE FUNCTION app.has_context_key() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (EXISTS (SELECT FROM identity.secret_keys WHERE (secret_keys.purpose = 'context'::text)));
+
+COMMENT ON FUNCTION app.has_context_key() IS 'Whether there is a key: the API is ready only then.';
+
+CREATE FUNCTION app.has_scope(scope text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN (app.context(scope) IS NOT NULL);
+
+COMMENT ON FUNCTION app.has_scope(scope text) IS 'Whether this transaction''s credential has the scope.';
+
+CREATE FUNCTION app.logged_in_at() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN to_timestamp((NULLIF((app.context())[3], '-'::text))::double precision);
+
+COMMENT ON FUNCTION app.logged_in_at() IS 'When this transaction''s session logged in; null for a personal access token.';
+
+CREATE FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known record;
+  recent uuid[];
+  expiry constant timestamptz := now() + make_interval(secs => session_seconds);
+begin
+  -- Locked, so that failures are counted one by one, and that a password change, which ends the other sessions, cannot
+  -- commit between comparison and insert.
+  select u.id, c.password_hash = login_password_hash as matches into known
+  from public.users u join identity.credentials c on c.user_id = u.id
+  where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded
+  for no key update of c;
+  if not found then return null; end if;
+
+  -- Anybody can fail to log in with another's email. Five failures an hour are recorded, further ones counted on the
+  -- newest, so that nobody can fill another's events.
+  if not known.matches then
+    select array_agg(e.id order by e.created_at desc) into recent
+    from (
+      select f.id, f.created_at from identity.events f
+      where f.user_id = known.id and f.kind = 'login_failed' and f.created_at > now() - interval '1 hour'
+      order by f.created_at desc limit 5
+    ) as e;
+    if cardinality(recent) = 5 then
+      update identity.events e set count = e.count + 1 where e.user_id = known.id and e.id = recent[1];
+      return null;
+    end if;
+  end if;
+  insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
+  values (known.id, event_id, case when known.matches then 'login' else 'login_failed' end,
+          case when known.matches then session_id end, client_ip, client_user_agent);
+  if not known.matches then return null; end if;
+
+  insert into identity.sessions (user_id, id, secret_hash, scopes, ip, user_agent, expires_at)
+  values (known.id, session_id, session_secret_hash, session_scopes, client_ip, client_user_agent, expiry);
+  insert into identity.refresh_tokens (user_id, hash, session_id, expires_at)
+  values (known.id, refresh_hash, session_id, expiry);
+  return known.id;
+end
+$$;
+
+COMMENT ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) IS 'Opens a session with its first refresh token when the hash is that of the user''s password, and returns the user; null when email or password is wrong.';
+
+CREATE FUNCTION app.maker_expires_at() RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$ begin return (select expires_at from identity.access_tokens where id = app.credential_id()); end $$;
+
+COMMENT ON FUNCTION app.maker_expires_at() IS 'When the personal access token of this transaction expires; null when it never does, and for a session.';
+
+CREATE FUNCTION app.maker_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    AS $$ begin return (select id from identity.access_tokens where id = app.credential_id()); end $$;
+
+COMMENT ON FUNCTION app.maker_id() IS 'The personal access token of this transaction; null for a session.';
+
+CREATE FUNCTION app.user_id(required_scope text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN ((app.context(required_scope))[1])::uuid;
+
+COMMENT ON FUNCTION app.user_id(required_scope text) IS 'The user of this transaction; null when there is none, or the credential does not have the scope.';
+
+CREATE TABLE identity.access_tokens (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    maker_id uuid DEFAULT app.maker_id(),
+    maker_expires_at timestamp with time zone DEFAULT app.maker_expires_at(),
+    CONSTRAINT access_tokens_expires_later CHECK ((expires_at > created_at)),
+    CONSTRAINT access_tokens_expires_with_maker CHECK (((maker_expires_at IS NULL) OR ((expires_at IS NOT NULL) AND (expires_at <= maker_expires_at)))),
+    CONSTRAINT access_tokens_hash_sha256 CHECK ((length(hash) = 32)),
+    CONSTRAINT access_tokens_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT access_tokens_scopes_known CHECK (((scopes <@ '{todos:read,todos:write,account}'::text[]) AND (cardinality(scopes) > 0)))
+);
+
+ALTER TABLE ONLY identity.access_tokens FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.access_tokens IS 'Personal access tokens, for scripts. A token is shown once, when it is created.';
+
+COMMENT ON COLUMN identity.access_tokens.hash IS 'SHA-256 of the token''s secret.';
+
+COMMENT ON COLUMN identity.access_tokens.last_used_at IS 'To the minute; null when it was never used.';
+
+COMMENT ON COLUMN identity.access_tokens.expires_at IS 'Null when the token never expires.';
+
+COMMENT ON COLUMN identity.access_tokens.maker_id IS 'The personal access token that created it; null when a session did.';
+
+COMMENT ON COLUMN identity.access_tokens.maker_expires_at IS 'When its maker expires.';
+
+CREATE TABLE identity.sessions (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    ip inet,
+    user_agent text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_scopes_known CHECK ((scopes <@ '{todos:read,todos:write,account}'::text[])),
+    CONSTRAINT sessions_secret_hash_sha256 CHECK ((length(secret_hash) = 32)),
+    CONSTRAINT sessions_user_agent_length CHECK ((char_length(user_agent) <= 512))
+);
+
+ALTER TABLE ONLY identity.sessions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.sessions IS 'One row per login. An access token works only while its session exists.';
+
+COMMENT ON COLUMN identity.sessions.secret_hash IS 'SHA-256 of a secret that each of the session''s tokens carries: its id alone authenticates nobody.';
+
+COMMENT ON COLUMN identity.sessions.scopes IS 'What the session''s tokens may do.';
+
+COMMENT ON COLUMN identity.sessions.created_at IS 'Time of the login.';
+
+COMMENT ON COLUMN identity.sessions.last_used_at IS 'To the minute.';
+
+COMMENT ON COLUMN identity.sessions.expires_at IS 'Postponed by each refresh.';
+
+CREATE FUNCTION app.note_use() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE identity.sessions SET last_used_at = now()
+   WHERE ((sessions.user_id = app.user_id()) AND (sessions.id = app.credential_id()));
+ UPDATE identity.access_tokens SET last_used_at = now()
+   WHERE ((access_tokens.user_id = app.user_id()) AND (access_tokens.id = app.credential_id()));
+END;
+
+COMMENT ON FUNCTION app.note_use() IS 'Writes last_used_at of this transaction''s credential. Separate from the request, which may be read only and must not wait.';
+
+CREATE FUNCTION app.password_salt(login_email_folded text, cost integer) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  made_up bytea;
+  known text;
+begin
+  select identity.hmac(k.inner_block, k.outer_block, login_email_folded) into made_up
+  from identity.secret_keys k where k.purpose = 'password_salt';
+  select left(c.password_hash, 29) into known
+  from public.users u join identity.credentials c on c.user_id = u.id
+  where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded;
+  return coalesce(known, format('$2b$%s$', lpad(cost::text, 2, '0')) ||
+    left(translate(encode(made_up, 'base64'), '+/=', './'), 21) || substr('.Oeu', 1 + get_byte(made_up, 31) % 4, 1));
+end
+$_$;
+
+COMMENT ON FUNCTION app.password_salt(login_email_folded text, cost integer) IS 'Version, cost and salt (29 characters) of the bcrypt hash of this email''s user, or a made-up one of this cost.';
+
+CREATE FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  found_session uuid;
+  token record;
+  token_hash constant bytea := sha256(token_secret);
+  expiry constant timestamptz := now() + make_interval(secs => session_seconds);
+begin
+  -- The session is locked before its token is read: refreshes of one session take turns, and in the order in which
+  -- the end of a session takes its locks.
+  select t.session_id into found_session
+  from identity.refresh_tokens t where t.user_id = token_user and t.hash = token_hash;
+  perform from identity.sessions s
+  where s.user_id = token_user and s.id = found_session and s.secret_hash = sha256(session_secret)
+    and s.expires_at > now()
+  for update;
+  if not found then return; end if;
+  select t.spent_at, t.successor_seed into token
+  from identity.refresh_tokens t
+  where t.user_id = token_user and t.hash = token_hash and t.expires_at > now();
+  if not found then return; end if;
+
+  if token.spent_at is null then
+    update identity.refresh_tokens t set spent_at = now(), successor_seed = new_seed
+    where t.user_id = token_user and t.hash = token_hash;
+    insert into identity.refresh_tokens (user_id, hash, session_id, expires_at)
+    values (token_user, new_hash, found_session, expiry);
+    update identity.sessions s set expires_at = expiry, last_used_at = now()
+    where s.user_id = token_user and s.id = found_session;
+    seed := new_seed;
+  elsif token.spent_at > clock_timestamp() - interval '10 seconds' then
+    -- A retry after a lost response, or a second tab: the same successor again.
+    seed := token.successor_seed;
+  else
+    -- Two clients hold this token, so one of them stole it.
+    delete from identity.sessions s where s.user_id = token_user and s.id = found_session;
+    insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
+    values (token_user, event_id, 'refresh_reused', found_session, client_ip, client_user_agent);
+    return;
+  end if;
+  select s.id, s.scopes into session_id, scopes
+  from identity.sessions s where s.user_id = token_user and s.id = found_session;
+end
+$$;
+
+COMMENT ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) IS 'Spends a refresh token and returns its session and the seed of its successor; nulls when it is not valid. Reusing a token more than 10 seconds after it was spent ends the session.';
+
+CREATE TABLE identity.credentials (
+    user_id uuid NOT NULL,
+    password_hash text NOT NULL,
+    CONSTRAINT credentials_password_hash_bcrypt CHECK ((password_hash ~ '^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$'::text))
+);
+
+ALTER TABLE ONLY identity.credentials FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.credentials IS 'A user''s password as a bcrypt hash. The API''s role cannot read it, and no function returns it.';
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    email_folded text COLLATE pg_catalog."C",
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_email_folded_ascii CHECK (
+CASE
+    WHEN ((email COLLATE "C") ~ '[^\u0001-\u007f]'::text) THEN (email_folded IS NOT NULL)
+    ELSE (COALESCE(email_folded, lower((email COLLATE "C"))) = lower((email COLLATE "C")))
+END),
+    CONSTRAINT users_email_length CHECK (((char_length(email) >= 3) AND (char_length(email) <= 254)))
+);
+
+ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.users IS 'One row per person. Everything that belongs to a user refers to this row and is deleted with it.';
+
+COMMENT ON COLUMN public.users.id IS 'UUIDv7, generated by the API.';
+
+COMMENT ON COLUMN public.users.email IS 'As typed.';
+
+COMMENT ON COLUMN public.users.email_folded IS 'The form that emails are compared in, regardless of case and of how letters are composed. Written by the API; an ASCII email needs none.';
+
+CREATE FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) RETURNS TABLE(id uuid, email text, created_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH added AS (
+          INSERT INTO public.users (id, email, email_folded)
+           VALUES (register.new_id, register.new_email, register.new_email_folded)
+           RETURNING users.id,
+             users.email,
+             users.created_at
+         ), secured AS (
+          INSERT INTO identity.credentials (user_id, password_hash)
+           VALUES (register.new_id, register.new_password_hash)
+         )
+  SELECT added.id,
+     added.email,
+     added.created_at
+    FROM added;
+END;
+
+COMMENT ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) IS 'Adds a user with a password; violates users_email_key when the email is taken.';
+
+CREATE FUNCTION app.rehash(old_password_hash text, new_password_hash text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE identity.credentials SET password_hash = rehash.new_password_hash
+   WHERE ((credentials.user_id = app.user_id()) AND (credentials.password_hash = rehash.old_password_hash));
+END;
+
+COMMENT ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) IS 'Replaces the hash of the transaction''s user by one of another cost for the same password.';
+
+CREATE FUNCTION app.remove_expired(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  removed integer;
+begin
+  with ended as (
+    delete from identity.sessions where (user_id, id) in
+      (select user_id, id from identity.sessions where expires_at < now() order by expires_at limit batch)
+    returning 1
+  ), spent as (
+    delete from identity.refresh_tokens where (user_id, hash) in
+      (select user_id, hash from identity.refresh_tokens where expires_at < now() order by expires_at limit batch)
+    returning 1
+  ), expired as (
+    delete from identity.access_tokens where (user_id, id) in
+      (select user_id, id from identity.access_tokens where expires_at < now() - interval '30 days' order by expires_at limit batch)
+    returning 1
+  ), old as (
+    delete from identity.events where (user_id, id) in
+      (select user_id, id from identity.events where created_at < now() - interval '1 year' order by created_at limit batch)
+    returning 1
+  ), forgotten as (
+    delete from public.idempotency_keys where (user_id, key) in
+      (select user_id, key from public.idempotency_keys where expires_at < now() order by expires_at limit batch)
+    returning 1
+  )
+  select count(*) into removed
+  from (table ended union all table spent union all table expired union all table old union all table forgotten) as gone;
+  return removed;
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind, and returns how many were removed.';
+
+CREATE FUNCTION app.rotate_context_key() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- The newest key so far stays, for the transactions that it has sealed.
+  delete from identity.secret_keys k where k.purpose = 'context' and k.id < (
+    select max(l.id) from identity.secret_keys l where l.purpose = 'context');
+  perform identity.add_key('context');
+  if not exists (select from identity.secret_keys k where k.purpose = 'password_salt') then
+    perform identity.add_key('password_salt');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context. The one before it is accepted until the next rotation, so requests can go on meanwhile.';
+
+CREATE TABLE public.schema_migrations (
+    version character varying(128) NOT NULL
+);
+
+ALTER TABLE ONLY public.schema_migrations FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.schema_migrations IS 'The migrations that have been applied. Written by dbmate.';
+
+CREATE FUNCTION app.schema_version() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT max((schema_migrations.version)::text) AS max FROM public.schema_migrations);
+
+COMMENT ON FUNCTION app.schema_version() IS 'The newest applied migration. The API is ready only when it is the one it was built for.';
+
+CREATE FUNCTION app.scopes() RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN (app.context())[4:];
+
+COMMENT ON FUNCTION app.scopes() IS 'The scopes of this transaction''s credential.';
+
+CREATE FUNCTION app.search_keys(owner uuid, words text) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT array_agg(hashtextextended(word.lexeme, hashtextextended((search_keys.owner)::text, (0)::bigint))) AS array_agg FROM unnest(to_tsvector('simple'::regconfig, lower(regexp_replace(NORMALIZE(search_keys.words, NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text)))) word(lexeme, positions, weights));
+
+COMMENT ON FUNCTION app.search_keys(owner uuid, words text) IS 'The words of a text as one user''s search keys; null when there is none.';
+
+CREATE TABLE public.todos (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    id uuid NOT NULL,
+    title text NOT NULL,
+    notes text,
+    completed boolean DEFAULT false NOT NULL,
+    completed_at timestamp with time zone,
+    due_at timestamp with time zone,
+    priority smallint DEFAULT 0 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT todos_completed_at_agrees CHECK ((completed = (completed_at IS NOT NULL))),
+    CONSTRAINT todos_notes_length CHECK ((char_length(notes) <= 10000)),
+    CONSTRAINT todos_priority_range CHECK (((priority >= 0) AND (priority <= 3))),
+    CONSTRAINT todos_tags_count CHECK ((cardinality(tags) <= 20)),
+    CONSTRAINT todos_title_length CHECK ((char_length(title) <= 200)),
+    CONSTRAINT todos_title_not_blank CHECK ((btrim(title) <> ''::text))
+);
+
+ALTER TABLE ONLY public.todos FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.todos IS 'The todos of all users; the policies show each user their own.';
+
+COMMENT ON COLUMN public.todos.user_id IS 'The owner. Set by its default, app.user_id(), and nothing else.';
+
+COMMENT ON COLUMN public.todos.id IS 'UUIDv7, generated by the API: later todos have greater ids.';
+
+COMMENT ON COLUMN public.todos.priority IS '0 none, 1 low, 2 medium, 3 high.';
+
+COMMENT ON COLUMN public.todos."position" IS 'The user''s own order.';
+
+COMMENT ON COLUMN public.todos.version IS 'Increases by one with every change.';
+
+CREATE FUNCTION app.search_todos(words text) RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH found AS MATERIALIZED (
+          SELECT todos.user_id,
+             todos.id
+            FROM public.todos
+           WHERE (app.search_keys(todos.user_id, ((todos.title || ' '::text) || COALESCE(todos.notes, ''::text))) @> app.search_keys(app.user_id(), search_todos.words))
+         )
+  SELECT found.id
+    FROM found
+   WHERE (found.user_id = app.user_id());
+END;
+
+COMMENT ON FUNCTION app.search_todos(words text) IS 'The todos of the transaction''s user that have every one of the words in title or notes.';
+
+CREATE FUNCTION identity.add_key(new_purpose text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- 366 random bits from the server's strong generator.
+  key constant bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+  ipad bytea := decode(repeat('36', 64), 'hex');
+  opad bytea := decode(repeat('5c', 64), 'hex');
+begin
+  for n in 0..31 loop
+    ipad := set_byte(ipad, n, get_byte(key, n) # 54);
+    opad := set_byte(opad, n, get_byte(key, n) # 92);
+  end loop;
+  insert into identity.secret_keys (purpose, id, inner_block, outer_block)
+  select new_purpose, coalesce(max(k.id), 0) + 1, ipad, opad from identity.secret_keys k where k.purpose = new_purpose;
+end
+$$;
+
+COMMENT ON FUNCTION identity.add_key(new_purpose text) IS 'Makes a new key for a purpose.';
+
+CREATE FUNCTION identity.context_binding() RETURNS text
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN (((pg_backend_pid())::text || ' '::text) || (EXTRACT(epoch FROM now()))::text);
+
+COMMENT ON FUNCTION identity.context_binding() IS 'What a seal is valid for: this transaction of this backend.';
+
+CREATE FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN sha256((outer_block || sha256((inner_block || convert_to(message, 'UTF8'::name)))));
+
+COMMENT ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) IS 'HMAC-SHA-256 (RFC 2104).';
+
+CREATE FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  key record;
+  fields constant text := concat_ws(' ', user_id, credential_id, coalesce(extract(epoch from logged_in_at)::text, '-'),
+    array_to_string(scopes, ' '));
+begin
+  select k.id, k.inner_block, k.outer_block into key
+  from identity.secret_keys k where k.purpose = 'context' order by k.id desc limit 1;
+  -- Fail closed: without a key there is no context.
+  if not found then return ''; end if;
+  return concat_ws(' ', key.id,
+    encode(identity.hmac(key.inner_block, key.outer_block, identity.context_binding() || ' ' || fields), 'hex'), fields);
+end
+$$;
+
+COMMENT ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) IS 'A value for app.context. Only todo_auth may call it.';
+
+CREATE TABLE identity.events (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    subject_id uuid,
+    ip inet,
+    user_agent text,
+    count integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT events_count_positive CHECK ((count > 0)),
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'email_changed'::text, 'token_created'::text, 'token_revoked'::text]))),
+    CONSTRAINT events_user_agent_length CHECK ((char_length(user_agent) <= 512))
+);
+
+ALTER TABLE ONLY identity.events FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.events IS 'Account activity, for its user to read. Holds no secrets; deleted with the account.';
+
+COMMENT ON COLUMN identity.events.subject_id IS 'The session or token that the event is about.';
+
+COMMENT ON COLUMN identity.events.count IS 'How often: more than 1 where further failed logins of the hour are counted.';
+
+CREATE TABLE identity.refresh_tokens (
+    user_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    session_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    spent_at timestamp with time zone,
+    successor_seed bytea,
+    CONSTRAINT refresh_tokens_hash_sha256 CHECK ((length(hash) = 32)),
+    CONSTRAINT refresh_tokens_spent_has_successor CHECK (((spent_at IS NULL) = (successor_seed IS NULL)))
+);
+
+ALTER TABLE ONLY identity.refresh_tokens FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.refresh_tokens IS 'The refresh tokens of a session, including spent ones: reusing a spent token ends the session.';
+
+COMMENT ON COLUMN identity.refresh_tokens.hash IS 'SHA-256 of the token''s secret.';
+
+COMMENT ON COLUMN identity.refresh_tokens.successor_seed IS 'Random. The next token is derived from it and the spent token''s secret, which is not stored: a retry returns the same token, so a session has only one chain of tokens.';
+
+CREATE TABLE public.idempotency_keys (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    result jsonb,
+    expires_at timestamp with time zone DEFAULT (now() + '24:00:00'::interval) NOT NULL,
+    CONSTRAINT idempotency_keys_fingerprint_sha256 CHECK ((length(fingerprint) = 32)),
+    CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255)))
+);
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.idempotency_keys IS 'The result of each write with an Idempotency-Key. Written in the transaction of the write, so that a retry finds both or neither.';
+
+COMMENT ON COLUMN public.idempotency_keys.fingerprint IS 'SHA-256 of method, path and body: another request with the same key is rejected.';
+
+COMMENT ON COLUMN public.idempotency_keys.result IS 'The rows that the write returned; a retry gets the same response.';
+
+ALTER TABLE ONLY identity.access_tokens
+    ADD CONSTRAINT access_tokens_hash_key UNIQUE (user_id, hash);
+
+ALTER TABLE ONLY identity.access_tokens
+    ADD CONSTRAINT access_tokens_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY identity.credentials
+    ADD CONSTRAINT credentials_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY identity.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY identity.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (user_id, hash);
+
+ALTER TABLE ONLY identity.secret_keys
+    ADD CONSTRAINT secret_keys_pkey PRIMARY KEY (purpose, id);
+
+ALTER TABLE ONLY identity.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.todos
+    ADD CONSTRAINT todos_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX access_tokens_expires_at_idx ON identity.access_tokens USING btree (expires_at);
+
+CREATE INDEX events_created_at_idx ON identity.events USING btree (created_at);
+
+CREATE INDEX events_login_failed_idx ON identity.events USING btree (user_id, created_at) WHERE (kind = 'login_failed'::text);
+
+CREATE INDEX refresh_tokens_expires_at_idx ON identity.refresh_tokens USING btree (expires_at);
+
+CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (user_id, session_id);
+
+CREATE INDEX sessions_expires_at_idx ON identity.sessions USING btree (expires_at);
+
+CREATE INDEX idempotency_keys_expires_at_idx ON public.idempotency_keys USING btree (expires_at);
+
+CREATE INDEX todos_due_at_idx ON public.todos USING btree (user_id, (
+CASE
+    WHEN (due_at IS NULL) THEN 'infinity'::timestamp with time zone
+    ELSE due_at
+END), id);
+
+CREATE INDEX todos_position_idx ON public.todos USING btree (user_id, "position", id);
+
+CREATE INDEX todos_priority_idx ON public.todos USING btree (user_id, priority, id);
+
+CREATE INDEX todos_search_idx ON public.todos USING gin (app.search_keys(user_id, ((title || ' '::text) || COALESCE(notes, ''::text)))) WITH (fastupdate=off);
+
+CREATE INDEX todos_title_idx ON public.todos USING btree (user_id, title COLLATE "C", id);
+
+CREATE INDEX todos_updated_at_idx ON public.todos USING btree (user_id, updated_at, id);
+
+CREATE UNIQUE INDEX users_email_key ON public.users USING btree (COALESCE(email_folded, lower((email COLLATE "C"))));
+
+ALTER TABLE ONLY identity.access_tokens
+    ADD CONSTRAINT access_tokens_maker_fkey FOREIGN KEY (user_id, maker_id) REFERENCES identity.access_tokens(user_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.access_tokens
+    ADD CONSTRAINT access_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.credentials
+    ADD CONSTRAINT credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.events
+    ADD CONSTRAINT events_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_session_fkey FOREIGN KEY (user_id, session_id) REFERENCES identity.sessions(user_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.todos
+    ADD CONSTRAINT todos_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE identity.access_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY access_tokens_delete_auth ON identity.access_tokens FOR DELETE TO todo_auth USING ((expires_at < (now() - '30 days'::interval)));
+
+COMMENT ON POLICY access_tokens_delete_auth ON identity.access_tokens IS 'Tokens are removed 30 days after they expired, so that users can see why a script stopped working.';
+
+CREATE POLICY access_tokens_delete_own ON identity.access_tokens FOR DELETE TO todo_api USING (((user_id = app.user_id('account'::text)) OR ((user_id = app.user_id()) AND (id = app.credential_id()))));
+
+COMMENT ON POLICY access_tokens_delete_own ON identity.access_tokens IS 'Users revoke the tokens that they see.';
+
+CREATE POLICY access_tokens_insert_own ON identity.access_tokens FOR INSERT TO todo_api WITH CHECK (((user_id = app.user_id('account'::text)) AND (scopes <@ app.scopes())));
+
+COMMENT ON POLICY access_tokens_insert_own ON identity.access_tokens IS 'With the scope account, users create tokens with at most the scopes of the credential in use.';
+
+CREATE POLICY access_tokens_select_auth ON identity.access_tokens FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY access_tokens_select_auth ON identity.access_tokens IS 'app.authenticate looks up the token of a request.';
+
+CREATE POLICY access_tokens_select_own ON identity.access_tokens FOR SELECT TO todo_api USING (((user_id = app.user_id('account'::text)) OR ((user_id = app.user_id()) AND (id = app.credential_id()))));
+
+COMMENT ON POLICY access_tokens_select_own ON identity.access_tokens IS 'Users see their own tokens with the scope account, otherwise only the one in use.';
+
+CREATE POLICY access_tokens_update_auth ON identity.access_tokens FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY access_tokens_update_auth ON identity.access_tokens IS 'app.note_use writes last_used_at.';
+
+ALTER TABLE identity.credentials ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY credentials_insert_auth ON identity.credentials FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY credentials_insert_auth ON identity.credentials IS 'app.register stores the first password.';
+
+CREATE POLICY credentials_select_auth ON identity.credentials FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY credentials_select_auth ON identity.credentials IS 'app.login and app.change_account compare a hash.';
+
+CREATE POLICY credentials_update_auth ON identity.credentials FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY credentials_update_auth ON identity.credentials IS 'app.login locks the row; app.rehash and app.change_account write it.';
+
+ALTER TABLE identity.events ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY events_delete_auth ON identity.events FOR DELETE TO todo_auth USING ((created_at < (now() - '1 year'::interval)));
+
+COMMENT ON POLICY events_delete_auth ON identity.events IS 'Events are removed after a year.';
+
+CREATE POLICY events_insert_auth ON identity.events FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY events_insert_auth ON identity.events IS 'app.login, app.refresh and app.change_account record what happens.';
+
+CREATE POLICY events_insert_own ON identity.events FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY events_insert_own ON identity.events IS 'A change that users make to their own account is recorded in the same transaction.';
+
+CREATE POLICY events_select_auth ON identity.events FOR SELECT TO todo_auth USING (((created_at < (now() - '1 year'::interval)) OR ((kind = 'login_failed'::text) AND (created_at > (now() - '01:00:00'::interval)))));
+
+COMMENT ON POLICY events_select_auth ON identity.events IS 'The removal finds old events, app.login the failures of the last hour; no function reads others.';
+
+CREATE POLICY events_select_own ON identity.events FOR SELECT TO todo_api USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY events_select_own ON identity.events IS 'Users read their own account activity, with the scope account.';
+
+CREATE POLICY events_update_auth ON identity.events FOR UPDATE TO todo_auth USING (((kind = 'login_failed'::text) AND (created_at > (now() - '01:00:00'::interval)))) WITH CHECK (((kind = 'login_failed'::text) AND (created_at > (now() - '01:00:00'::interval))));
+
+COMMENT ON POLICY events_update_auth ON identity.events IS 'app.login counts a failed login on the newest of the last hour.';
+
+ALTER TABLE identity.refresh_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY refresh_tokens_delete_auth ON identity.refresh_tokens FOR DELETE TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY refresh_tokens_delete_auth ON identity.refresh_tokens IS 'Only expired tokens are removed while their session exists.';
+
+CREATE POLICY refresh_tokens_insert_auth ON identity.refresh_tokens FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY refresh_tokens_insert_auth ON identity.refresh_tokens IS 'app.login and app.refresh add one.';
+
+CREATE POLICY refresh_tokens_select_auth ON identity.refresh_tokens FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY refresh_tokens_select_auth ON identity.refresh_tokens IS 'app.refresh looks up the token it is given.';
+
+CREATE POLICY refresh_tokens_update_auth ON identity.refresh_tokens FOR UPDATE TO todo_auth USING ((spent_at IS NULL)) WITH CHECK ((spent_at IS NOT NULL));
+
+COMMENT ON POLICY refresh_tokens_update_auth ON identity.refresh_tokens IS 'A token is spent once and stays spent.';
+
+ALTER TABLE identity.secret_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY secret_keys_delete_auth ON identity.secret_keys FOR DELETE TO todo_auth USING ((purpose = 'context'::text));
+
+COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys before the last.';
+
+CREATE POLICY secret_keys_insert_auth ON identity.secret_keys FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY secret_keys_insert_auth ON identity.secret_keys IS 'app.rotate_context_key adds a key.';
+
+CREATE POLICY secret_keys_select_auth ON identity.secret_keys FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY secret_keys_select_auth ON identity.secret_keys IS 'The functions that seal and verify the context, and app.password_salt, read a key.';
+
+ALTER TABLE identity.sessions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sessions_delete_auth ON identity.sessions FOR DELETE TO todo_auth USING (true);
+
+COMMENT ON POLICY sessions_delete_auth ON identity.sessions IS 'app.refresh on reuse, app.change_account, and the removal of expired sessions.';
+
+CREATE POLICY sessions_delete_own ON identity.sessions FOR DELETE TO todo_api USING (((user_id = app.user_id('account'::text)) OR ((user_id = app.user_id()) AND (id = app.credential_id()))));
+
+COMMENT ON POLICY sessions_delete_own ON identity.sessions IS 'Users end the sessions that they see.';
+
+CREATE POLICY sessions_insert_auth ON identity.sessions FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY sessions_insert_auth ON identity.sessions IS 'app.login opens a session.';
+
+CREATE POLICY sessions_select_auth ON identity.sessions FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY sessions_select_auth ON identity.sessions IS 'app.authenticate looks up the session that a token names.';
+
+CREATE POLICY sessions_select_own ON identity.sessions FOR SELECT TO todo_api USING (((user_id = app.user_id('account'::text)) OR ((user_id = app.user_id()) AND (id = app.credential_id()))));
+
+COMMENT ON POLICY sessions_select_own ON identity.sessions IS 'Users see their own sessions with the scope account, otherwise only the one in use.';
+
+CREATE POLICY sessions_update_auth ON identity.sessions FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY sessions_update_auth ON identity.sessions IS 'app.refresh and app.note_use write the times.';
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY idempotency_keys_delete_auth ON public.idempotency_keys FOR DELETE TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY idempotency_keys_delete_auth ON public.idempotency_keys IS 'Keys are removed after a day.';
+
+CREATE POLICY idempotency_keys_insert_own ON public.idempotency_keys FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY idempotency_keys_insert_own ON public.idempotency_keys IS 'A write stores its result under its key, with the scope of the write.';
+
+CREATE POLICY idempotency_keys_select_auth ON public.idempotency_keys FOR SELECT TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY idempotency_keys_select_auth ON public.idempotency_keys IS 'The removal finds expired keys; no function reads others.';
+
+CREATE POLICY idempotency_keys_select_own ON public.idempotency_keys FOR SELECT TO todo_api USING ((user_id = app.user_id()));
+
+COMMENT ON POLICY idempotency_keys_select_own ON public.idempotency_keys IS 'Keys are per user: two users may use the same key.';
+
+CREATE POLICY idempotency_keys_update_own ON public.idempotency_keys FOR UPDATE TO todo_api USING ((user_id = app.user_id('todos:write'::text))) WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY idempotency_keys_update_own ON public.idempotency_keys IS 'A write may take over an expired key.';
+
+ALTER TABLE public.schema_migrations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY schema_migrations_delete_owner ON public.schema_migrations FOR DELETE TO todo_owner USING (true);
+
+CREATE POLICY schema_migrations_insert_owner ON public.schema_migrations FOR INSERT TO todo_owner WITH CHECK (true);
+
+CREATE POLICY schema_migrations_select_auth ON public.schema_migrations FOR SELECT TO todo_auth USING (true);
+
+CREATE POLICY schema_migrations_select_owner ON public.schema_migrations FOR SELECT TO todo_owner USING (true);
+
+ALTER TABLE public.todos ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY todos_delete_own ON public.todos FOR DELETE TO todo_api USING ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY todos_delete_own ON public.todos IS 'With todos:write, users delete their own todos.';
+
+CREATE POLICY todos_insert_own ON public.todos FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY todos_insert_own ON public.todos IS 'With todos:write, users create todos of their own.';
+
+CREATE POLICY todos_select_auth ON public.todos FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY todos_select_auth ON public.todos IS 'app.search_todos looks for words, and returns only ids of the transaction''s user.';
+
+CREATE POLICY todos_select_own ON public.todos FOR SELECT TO todo_api USING ((user_id = app.user_id()));
+
+COMMENT ON POLICY todos_select_own ON public.todos IS 'Users see their own todos only.';
+
+CREATE POLICY todos_update_own ON public.todos FOR UPDATE TO todo_api USING ((user_id = app.user_id('todos:write'::text))) WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY todos_update_own ON public.todos IS 'With todos:write, users change their own todos, and cannot give one away.';
+
+ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY users_delete_own ON public.users FOR DELETE TO todo_api USING (((id = app.user_id('account'::text)) AND (app.logged_in_at() > (now() - '00:10:00'::interval))));
+
+COMMENT ON POLICY users_delete_own ON public.users IS 'Users delete their own account, and everything in it, within ten minutes of a login.';
+
+CREATE POLICY users_insert_auth ON public.users FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY users_insert_auth ON public.users IS 'Registration adds a user.';
+
+CREATE POLICY users_select_auth ON public.users FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY users_select_auth ON public.users IS 'Registration and login find a user by email.';
+
+CREATE POLICY users_select_own ON public.users FOR SELECT TO todo_api USING ((id = app.user_id()));
+
+COMMENT ON POLICY users_select_own ON public.users IS 'Users see their own row only.';
+
+CREATE POLICY users_update_auth ON public.users FOR UPDATE TO todo_auth USING ((id = app.user_id())) WITH CHECK ((id = app.user_id()));
+
+COMMENT ON POLICY users_update_auth ON public.users IS 'app.change_account changes the email of the transaction''s user.';
+
+GRANT USAGE ON SCHEMA app TO todo_api;
+GRANT USAGE ON SCHEMA app TO todo_auth;
+
+GRANT USAGE ON SCHEMA identity TO todo_api;
+GRANT USAGE ON SCHEMA identity TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.context(required_scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.context(required_scope text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.credential_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.credential_id() TO todo_api;
+
+GRANT DELETE ON TABLE identity.secret_keys TO todo_auth;
+
+GRANT SELECT(purpose),INSERT(purpose) ON TABLE identity.secret_keys TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.secret_keys TO todo_auth;
+
+GRANT SELECT(inner_block),INSERT(inner_block) ON TABLE identity.secret_keys TO todo_auth;
+
+GRANT SELECT(outer_block),INSERT(outer_block) ON TABLE identity.secret_keys TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.has_context_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.has_context_key() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.has_scope(scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.has_scope(scope text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.logged_in_at() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.logged_in_at() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.maker_expires_at() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.maker_expires_at() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.maker_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.maker_id() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.user_id(required_scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.user_id(required_scope text) TO todo_api;
+
+GRANT DELETE ON TABLE identity.access_tokens TO todo_api;
+GRANT DELETE ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.access_tokens TO todo_api;
+GRANT SELECT(id) ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT SELECT(name),INSERT(name) ON TABLE identity.access_tokens TO todo_api;
+
+GRANT INSERT(hash) ON TABLE identity.access_tokens TO todo_api;
+GRANT SELECT(hash) ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE identity.access_tokens TO todo_api;
+GRANT SELECT(scopes) ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.access_tokens TO todo_api;
+
+GRANT SELECT(last_used_at) ON TABLE identity.access_tokens TO todo_api;
+GRANT SELECT(last_used_at),UPDATE(last_used_at) ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE identity.access_tokens TO todo_api;
+GRANT SELECT(expires_at) ON TABLE identity.access_tokens TO todo_auth;
+
+GRANT DELETE ON TABLE identity.sessions TO todo_api;
+GRANT DELETE ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(id) ON TABLE identity.sessions TO todo_api;
+GRANT SELECT(id),INSERT(id) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(secret_hash),INSERT(secret_hash) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(ip) ON TABLE identity.sessions TO todo_api;
+GRANT INSERT(ip) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(user_agent) ON TABLE identity.sessions TO todo_api;
+GRANT INSERT(user_agent) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.sessions TO todo_api;
+GRANT SELECT(created_at) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(last_used_at) ON TABLE identity.sessions TO todo_api;
+GRANT SELECT(last_used_at),UPDATE(last_used_at) ON TABLE identity.sessions TO todo_auth;
+
+GRANT SELECT(expires_at) ON TABLE identity.sessions TO todo_api;
+GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE identity.sessions TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.note_use() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.note_use() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) TO todo_api;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.credentials TO todo_auth;
+
+GRANT SELECT(password_hash),INSERT(password_hash),UPDATE(password_hash) ON TABLE identity.credentials TO todo_auth;
+
+GRANT DELETE ON TABLE public.users TO todo_api;
+
+GRANT SELECT(id) ON TABLE public.users TO todo_api;
+GRANT SELECT(id),INSERT(id) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(email) ON TABLE public.users TO todo_api;
+GRANT SELECT(email),INSERT(email),UPDATE(email) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(email_folded) ON TABLE public.users TO todo_api;
+GRANT SELECT(email_folded),INSERT(email_folded),UPDATE(email_folded) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE public.users TO todo_api;
+GRANT SELECT(created_at) ON TABLE public.users TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.rotate_context_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.rotate_context_key() TO todo_owner;
+
+GRANT SELECT(version) ON TABLE public.schema_migrations TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.schema_version() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.scopes() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.scopes() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.search_keys(owner uuid, words text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search_keys(owner uuid, words text) TO todo_api;
+GRANT ALL ON FUNCTION app.search_keys(owner uuid, words text) TO todo_auth;
+
+GRANT DELETE ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(user_id) ON TABLE public.todos TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.todos TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE public.todos TO todo_api;
+GRANT SELECT(id) ON TABLE public.todos TO todo_auth;
+
+GRANT SELECT(title),INSERT(title),UPDATE(title) ON TABLE public.todos TO todo_api;
+GRANT SELECT(title) ON TABLE public.todos TO todo_auth;
+
+GRANT SELECT(notes),INSERT(notes),UPDATE(notes) ON TABLE public.todos TO todo_api;
+GRANT SELECT(notes) ON TABLE public.todos TO todo_auth;
+
+GRANT SELECT(completed),INSERT(completed),UPDATE(completed) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(completed_at),INSERT(completed_at),UPDATE(completed_at) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(due_at),INSERT(due_at),UPDATE(due_at) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(priority),INSERT(priority),UPDATE(priority) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(tags),INSERT(tags),UPDATE(tags) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(created_at) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.todos TO todo_api;
+
+REVOKE ALL ON FUNCTION app.search_todos(words text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search_todos(words text) TO todo_api;
+
+REVOKE ALL ON FUNCTION identity.add_key(new_purpose text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.context_binding() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+
+GRANT DELETE ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.events TO todo_api;
+GRANT SELECT(id),INSERT(id) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(kind),INSERT(kind) ON TABLE identity.events TO todo_api;
+GRANT SELECT(kind),INSERT(kind) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(subject_id),INSERT(subject_id) ON TABLE identity.events TO todo_api;
+GRANT INSERT(subject_id) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(ip),INSERT(ip) ON TABLE identity.events TO todo_api;
+GRANT INSERT(ip) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(user_agent),INSERT(user_agent) ON TABLE identity.events TO todo_api;
+GRANT INSERT(user_agent) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(count) ON TABLE identity.events TO todo_api;
+GRANT SELECT(count),UPDATE(count) ON TABLE identity.events TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.events TO todo_api;
+GRANT SELECT(created_at) ON TABLE identity.events TO todo_auth;
+
+GRANT DELETE ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT SELECT(hash),INSERT(hash) ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT SELECT(session_id),INSERT(session_id) ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT SELECT(spent_at),UPDATE(spent_at) ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT SELECT(successor_seed),UPDATE(successor_seed) ON TABLE identity.refresh_tokens TO todo_auth;
+
+GRANT DELETE ON TABLE public.idempotency_keys TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE public.idempotency_keys TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.idempotency_keys TO todo_auth;
+
+GRANT SELECT(key),INSERT(key) ON TABLE public.idempotency_keys TO todo_api;
+GRANT SELECT(key) ON TABLE public.idempotency_keys TO todo_auth;
+
+GRANT SELECT(fingerprint),INSERT(fingerprint),UPDATE(fingerprint) ON TABLE public.idempotency_keys TO todo_api;
+
+GRANT SELECT(result),INSERT(result),UPDATE(result) ON TABLE public.idempotency_keys TO todo_api;
+
+GRANT SELECT(expires_at),UPDATE(expires_at) ON TABLE public.idempotency_keys TO todo_api;
+GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO todo_auth;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE todo_auth REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE todo_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
