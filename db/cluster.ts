@@ -131,7 +131,8 @@ async function initialise(
   }
 }
 
-function explainInitdb({ message }: Error, { uid = process.getuid?.() }: Account): string {
+/** The sentence that says why initdb failed. */
+export function explainInitdb({ message }: Error, { uid = process.getuid?.() }: Account): string {
   return message.includes('could not look up effective user ID')
     ? `User ${uid} has no entry in /etc/passwd, which PostgreSQL's initdb needs: add one, start the service as another user, or set DATABASE_URL to a PostgreSQL server.`
     : `The embedded PostgreSQL could not make its data folder: ${message}`

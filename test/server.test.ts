@@ -124,4 +124,6 @@ t.test('runs on the embedded database, which the db: commands find', async (t) =
   const { stdout } = await promisify(execFile)(process.execPath, args, { env })
   t.match(stdout, /^erDiagram\n/)
   t.equal(await stop(server, ended, 'SIGINT'), 0)
+  const stopped = promisify(execFile)(process.execPath, args, { env })
+  await t.rejects(stopped, { code: 2, stderr: 'The embedded database is not running' })
 })

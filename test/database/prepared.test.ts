@@ -15,35 +15,38 @@ const credential = credentialOf(user.token)
 const write = <T>(run: (tx: Tx) => Promise<T>) => app.database.withUser(credential, 'read write', run)
 const deallocate = () => app.database.withoutUser((tx) => tx`deallocate all`)
 
-t.test('returns the same response after a migration changed a column or prepared statements were lost', async (t) => {
-  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
-  const operations = [{ op: 'update', id, todo: { priority: 1 } }]
-  const requests = [
-    ['GET', '/todos?count=exact'],
-    ['GET', `/todos/${id}`],
-    ['GET', '/me'],
-    ['POST', '/todos', { title: 'a' }],
-    ['PATCH', `/todos/${id}`, { priority: 2 }],
-    ['POST', '/todos/batch', { operations }],
-    ['POST', '/tokens', { name: 'a', scopes: ['todos:read'] }],
-  ] as const
-  const types = ['integer', 'smallint']
-  const changes = [
-    deallocate,
-    () => database.admin.unsafe(`alter table todos alter priority type ${types.reverse()[0]}`),
-  ]
-  for (const [method, url, body] of requests) {
-    const { statusCode } = await user.ask(method, url, body)
-    for (const change of changes) {
-      const before = (await database.admin`select from todos`).length
-      await change()
-      const answer = await user.ask(method, url, body)
-      t.equal(answer.statusCode, statusCode, `${method} ${url}: ${answer.body}`)
-      const after = (await database.admin`select from todos`).length
-      t.equal(after - before, url === '/todos' && method === 'POST' ? 1 : 0, 'done once')
+t.test(
+  'returns the same response after a migration changed a column or prepared statements were lost',
+  async (t) => {
+    const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+    const operations = [{ op: 'update', id, todo: { priority: 1 } }]
+    const requests = [
+      ['GET', '/todos?count=exact'],
+      ['GET', `/todos/${id}`],
+      ['GET', '/me'],
+      ['POST', '/todos', { title: 'a' }],
+      ['PATCH', `/todos/${id}`, { priority: 2 }],
+      ['POST', '/todos/batch', { operations }],
+      ['POST', '/tokens', { name: 'a', scopes: ['todos:read'] }],
+    ] as const
+    const types = ['integer', 'smallint']
+    const changes = [
+      deallocate,
+      () => database.admin.unsafe(`alter table todos alter priority type ${types.reverse()[0]}`),
+    ]
+    for (const [method, url, body] of requests) {
+      const { statusCode } = await user.ask(method, url, body)
+      for (const change of changes) {
+        const before = (await database.admin`select from todos`).length
+        await change()
+        const answer = await user.ask(method, url, body)
+        t.equal(answer.statusCode, statusCode, `${method} ${url}: ${answer.body}`)
+        const after = (await database.admin`select from todos`).length
+        t.equal(after - before, url === '/todos' && method === 'POST' ? 1 : 0, 'done once')
+      }
     }
-  }
-})
+  },
+)
 
 t.test('runs work again that had seen results when a later statement is stale', async (t) => {
   let runs = 0

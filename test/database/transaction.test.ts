@@ -83,23 +83,26 @@ t.test('revokes the handle when the transaction ends', async (t) => {
   for (const tx of leaked) t.throws(() => tx`select 1`, { message: 'This transaction has ended' })
 })
 
-t.test('reads and writes nothing for a revoked session, even when the handler awaits a result first', async (t) => {
-  const opened = open()
-  const dead = { ...credential, session_id: '0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d' }
-  let seen: unknown
-  const look = async (tx: Tx) => {
-    seen = await tx`select * from users`
-    throw new Error('what the work made of it')
-  }
-  await t.rejects(opened.withUser(dead, 'read only', look), { code: 'revoked_token' })
-  t.same(seen, [])
-  const write = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'x')`
-  await t.rejects(opened.withUser(dead, 'read write', write), { code: 'revoked_token' })
-  await t.rejects(opened.withUser({ ...dead, user_id: 'not a uuid' }, 'read only', listTitles), {
-    code: '22P02',
-  })
-  await leavesNothing(t, opened)
-})
+t.test(
+  'reads and writes nothing for a revoked session, even when the handler awaits a result first',
+  async (t) => {
+    const opened = open()
+    const dead = { ...credential, session_id: '0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d' }
+    let seen: unknown
+    const look = async (tx: Tx) => {
+      seen = await tx`select * from users`
+      throw new Error('what the work made of it')
+    }
+    await t.rejects(opened.withUser(dead, 'read only', look), { code: 'revoked_token' })
+    t.same(seen, [])
+    const write = (tx: Tx) => tx`insert into todos (id, title) values (gen_random_uuid(), 'x')`
+    await t.rejects(opened.withUser(dead, 'read write', write), { code: 'revoked_token' })
+    await t.rejects(opened.withUser({ ...dead, user_id: 'not a uuid' }, 'read only', listTitles), {
+      code: '22P02',
+    })
+    await leavesNothing(t, opened)
+  },
+)
 
 t.test('waits for work under way before it closes, then takes no more', async (t) => {
   const opened = open()

@@ -14,8 +14,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
+import { explainInitdb, startCluster } from '../../db/cluster.ts'
 import { explainFileError, writeSecretFile } from '../../db/embedded/files.ts'
+import { accountFor } from '../../db/embedded/place.ts'
 import { isPostmasterOf, stopOrphan } from '../../db/embedded/postmaster.ts'
+import { run } from '../../db/embedded/run.ts'
 import { type Embedded, startEmbedded } from '../../db/embedded.ts'
 
 function makeFolder(t: Test): string {
@@ -33,6 +36,30 @@ async function useAndStop(t: Test, { databaseUrl, stop }: Embedded, message: str
   await sql.end()
   await stop()
 }
+
+t.test('starts when another process has the ID of the stopped server', async (t) => {
+  const folder = makeFolder(t)
+  await (await startEmbedded(folder, flags)).stop()
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], {
+    ...(await accountFor(process.getuid?.())),
+    stdio: 'ignore',
+  })
+  t.teardown(() => other.kill('SIGKILL'))
+  await once(other, 'spawn')
+  const data = join(folder, 'postgres/data')
+  writeFileSync(pidFile(folder), `${other.pid}\n${data}\n1764000000\n1\n\n127.0.0.1\n1 1\nready   \n`)
+  await useAndStop(t, await startEmbedded(folder, flags), 'starts')
+  t.equal(other.exitCode, null, 'and leaves the other process running')
+})
+
+t.test('explains why the data folder cannot be made', async (t) => {
+  await t.rejects(startCluster(join(makeFolder(t), 'cluster'), ''), {
+    message: /^The embedded PostgreSQL could not make its data folder: /,
+  })
+  const unknown = new Error('initdb: error: could not look up effective user ID 12345')
+  t.match(explainInitdb(unknown, { uid: 12345 }), /^User 12345 has no entry in \/etc\/passwd, /)
+  await t.rejects(run('/no/such/program', []), { message: /ENOENT/ })
+})
 
 t.test('stops the server that a killed service left running, and no other one', async (t) => {
   const folder = makeFolder(t)

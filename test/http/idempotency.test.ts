@@ -183,7 +183,7 @@ t.test('forgets a key after 24 hours', async (t) => {
   t.equal(left.length, 0)
 })
 
-t.test("keeps the keys of different users apart", async (t) => {
+t.test('keeps the keys of different users apart', async (t) => {
   const [ada, bob] = [await signUp(app), await signUp(app)]
   const headers = key()
   await ada.ask('POST', '/todos', { title: "ada's" }, headers)

@@ -3,9 +3,9 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { accountFor } from '../db/embedded/place.ts'
-import { provision } from '../db/embedded.ts'
-import { findProgram, freePort } from './programs.ts'
+import { accountFor } from '../../db/embedded/place.ts'
+import { provision } from '../../db/embedded.ts'
+import { findProgram, freePort } from './external-programs.ts'
 
 // `npm run db:schema` writes db/schema.sql: what the migrations add up to, for people to read. The npm package with
 // the embedded PostgreSQL has no pg_dump, so this uses an installed PostgreSQL, whose pg_dump is of its own version.
@@ -65,4 +65,4 @@ function normalize(dump: string): string {
 }
 
 if (import.meta.url === `file://${process.argv[1]}`)
-  writeFileSync(new URL('../db/schema.sql', import.meta.url), await dumpSchema())
+  writeFileSync(new URL('../../db/schema.sql', import.meta.url), await dumpSchema())
