@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { needs } from '../support/external-programs.ts'
 import { dumpSchema } from '../support/dump-schema.ts'
+import { needs } from '../support/external-programs.ts'
 
 t.test(
   'db/schema.sql is what the migrations add up to (npm run db:schema)',
