@@ -73,7 +73,7 @@ async function launch(
   server.stderr.on('data', (chunk) => (output = (output + chunk).slice(-2000)))
   let running = true
   const ended = new Promise<void>((resolve) => server.once('close', resolve).once('error', resolve))
-  ended.then(() => (running = false))
+  void ended.then(() => (running = false))
   // In case the process ends without calling stop.
   const kill = () => server.kill('SIGINT')
   process.once('exit', kill)
@@ -120,7 +120,8 @@ async function initialise(
   }
 }
 
-function explainInitdb({ message }: Error, { uid = process.getuid?.() }: Account): string {
+/** The sentence that says why initdb failed. */
+export function explainInitdb({ message }: Error, { uid = process.getuid?.() }: Account): string {
   return message.includes('could not look up effective user ID')
     ? `User ${uid} has no entry in /etc/passwd, which PostgreSQL's initdb needs: add one, start the service as another user, or set DATABASE_URL to a PostgreSQL server.`
     : `The embedded PostgreSQL could not create its data folder: ${message}`

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createApp, password, problem, setUp, signUp } from '../helper.ts'
+import { createApp, password, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload })
@@ -11,7 +11,7 @@ t.test('registers a user', async (t) => {
   t.same(Object.keys(answer.json()), ['id', 'email', 'created_at'], 'and answers nothing else')
 })
 
-t.test('refuses an email that is taken, whatever its case', async (t) => {
+t.test('rejects an email that is taken, regardless of case', async (t) => {
   await post('/register', { email: 'grace@example.com', password })
   problem(t, await post('/register', { email: 'GRACE@example.com', password }), 409, 'email_taken')
 })
@@ -42,7 +42,7 @@ t.test('keeps the password as a bcrypt hash of the configured cost', async (t) =
   t.match(row?.password_hash, /^\$2b\$04\$/)
 })
 
-t.test('logs in, whatever the case of the email', async (t) => {
+t.test('logs in regardless of the case of the email', async (t) => {
   const { email } = await signUp(app)
   const answer = await post('/login', { email: email.toUpperCase(), password })
   t.equal(answer.statusCode, 200)
@@ -50,7 +50,7 @@ t.test('logs in, whatever the case of the email', async (t) => {
   t.equal(answer.headers['cache-control'], 'no-store')
 })
 
-t.test('answers a wrong password and an unknown email alike', async (t) => {
+t.test('returns the same response for a wrong password and an unknown email', async (t) => {
   const { email } = await signUp(app)
   const wrong = await post('/login', { email, password: 'not it at all' })
   const unknown = await post('/login', { email: 'nobody@example.com', password })

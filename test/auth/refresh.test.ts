@@ -6,7 +6,7 @@ import {
   parseToken,
   writeToken,
 } from '../../src/credentials/opaque-tokens.ts'
-import { askWith, logIn, problem, setUp, signUp } from '../helper.ts'
+import { askWith, logIn, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t, { DATABASE_POOL_SIZE: '5' })
 const refresh = (refresh_token: unknown) =>
@@ -49,7 +49,7 @@ t.test('keeps hashes only', async (t) => {
   for (const row of rows) t.notOk([row.hash, row.successor_seed].some((kept) => kept && secret.equals(kept)))
 })
 
-t.test('answers 20 refreshes of one token at the same moment, and the session works', async (t) => {
+t.test('serves 20 simultaneous refreshes of one token, and the session works', async (t) => {
   const user = await signUp(app)
   const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(user.refreshToken)))
   t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
@@ -60,7 +60,7 @@ t.test('answers 20 refreshes of one token at the same moment, and the session wo
   t.equal((await refresh([...successors][0])).statusCode, 200)
 })
 
-t.test('answers a retry after a lost answer, for ten seconds', async (t) => {
+t.test('accepts a retry after a lost response for ten seconds', async (t) => {
   const user = await signUp(app)
   const lost = await refresh(user.refreshToken)
   await age(user.id, 9)
@@ -83,7 +83,7 @@ t.test('takes a later reuse for a theft, and ends the session', async (t) => {
   t.match(data[0], { kind: 'refresh_reused', ip: '127.0.0.1' })
 })
 
-t.test('answers 401 to everything that is no living refresh token', async (t) => {
+t.test('returns 401 to anything but a valid refresh token', async (t) => {
   const user = await signUp(app)
   const notTokens = [
     '',

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { askWith, logIn, password, problem, setUp, signUp, type TestUser } from '../helper.ts'
+import { askWith, logIn, password, problem, setUp, signUp, type TestUser } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 const { app, database } = await setUp(t)
 const refresh = (refresh_token: string) =>
@@ -77,7 +78,7 @@ t.test('lets no login with the old password survive the change of it', async (t)
   const login = app.inject({ method: 'POST', url: '/login', payload: { email: user.email, password } })
   const waits = () =>
     database.admin`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
-  while ((await waits()).length === 0);
+  await until('the login waits for the row', async () => (await waits()).length > 0)
   await blocker`update identity.credentials set password_hash = ${`$2b$04$${'x'.repeat(53)}`} where user_id = ${user.id}`
   await blocker`commit`
   blocker.release()

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import postgres from 'postgres'
 import type { Embedded } from '../../db/embedded/start.ts'
-import { startTemporary } from '../temporary.ts'
+import { startTemporary } from '../support/temporary-postgres.ts'
 
 export const password = 'correct horse battery'
 const PROGRAM = ['--import', 'ts-blank-space/register', 'test/bench/variant.ts']

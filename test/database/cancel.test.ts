@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Client } from 'pg'
 import t from 'tap'
 import { cancelStatement } from '../../src/database/connection.ts'
-import { freePort } from '../programs.ts'
+import { freePort } from '../support/external-programs.ts'
 
 // PostgreSQL manual, 54.7: length 16, code 80877102, process, secret.
 const request = Buffer.from('0000001004d2162e0000002a00000007', 'hex')
@@ -19,7 +19,7 @@ async function listen(where: object) {
   return server
 }
 
-t.test('asks on a socket of its own, TCP or Unix, and closes it', async (t) => {
+t.test('sends a cancel request on a separate socket, TCP or Unix, and closes it', async (t) => {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'todo-api-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -40,7 +40,7 @@ t.test('asks on a socket of its own, TCP or Unix, and closes it', async (t) => {
   }
 })
 
-t.test('asks nothing where nobody could know, and does not mind a server that is gone', async (t) => {
+t.test('sends no cancel request without a process ID, and ignores a server that is gone', async (t) => {
   const port = await freePort()
   cancel({ host: '127.0.0.1', port })
   const server = await listen({ host: '127.0.0.1', port: 0 })

@@ -2,17 +2,14 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { createDatabase } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { setUp, signUp, testing } from '../helper.ts'
+import { setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
 
 const { app, database } = await setUp(t)
 
-/** On a machine, however slow, on which nothing times out. */
-const patient = { IDLE_TIMEOUT_MS: '60000', POOL_TIMEOUT_MS: '60000', TRANSACTION_TIMEOUT_MS: '60000' }
-
 function open(size: number, env: Record<string, string> = {}) {
   const opened = createDatabase(
-    loadConfig({ ...testing, ...patient, DATABASE_URL: database.url, DATABASE_POOL_SIZE: `${size}`, ...env }),
+    loadConfig({ ...testing, DATABASE_URL: database.url, DATABASE_POOL_SIZE: `${size}`, ...env }),
   )
   t.teardown(opened.close)
   return opened
@@ -60,25 +57,28 @@ t.test('serves a second user while one floods it with work that takes long', asy
   t.equal(opened.stats().waiting, 0)
 })
 
-t.test('lends a connection to whoever holds fewest, and of these to whoever waits longest', async (t) => {
-  const opened = open(4)
-  const held = [hold(opened, ada), hold(opened, ada), hold(opened, bob), hold(opened, cleo)]
-  await Promise.all(held.map(({ begun }) => begun))
-  const [first, second, third, fourth] = [ada, bob, dan, cleo].map((user) => hold(opened, user))
-  held[0]?.finish()
-  await third?.begun
-  t.notOk(first?.hasBegun || second?.hasBegun || fourth?.hasBegun)
-  held[3]?.finish()
-  await fourth?.begun
-  t.notOk(first?.hasBegun || second?.hasBegun)
-  fourth?.finish()
-  await first?.begun
-  t.notOk(second?.hasBegun)
-  for (const { finish, result } of [...held, first, second, third].flatMap((work) => work ?? [])) {
-    finish()
-    await result
-  }
-})
+t.test(
+  'lends a connection to the user who holds fewest, and among those to the one who has waited longest',
+  async (t) => {
+    const opened = open(4)
+    const held = [hold(opened, ada), hold(opened, ada), hold(opened, bob), hold(opened, cleo)]
+    await Promise.all(held.map(({ begun }) => begun))
+    const [first, second, third, fourth] = [ada, bob, dan, cleo].map((user) => hold(opened, user))
+    held[0]?.finish()
+    await third?.begun
+    t.notOk(first?.hasBegun || second?.hasBegun || fourth?.hasBegun)
+    held[3]?.finish()
+    await fourth?.begun
+    t.notOk(first?.hasBegun || second?.hasBegun)
+    fourth?.finish()
+    await first?.begun
+    t.notOk(second?.hasBegun)
+    for (const { finish, result } of [...held, first, second, third].flatMap((work) => work ?? [])) {
+      finish()
+      await result
+    }
+  },
+)
 
 t.test('serves the one who waited on a free connection when another of the same user is lost', async (t) => {
   const opened = open(2)

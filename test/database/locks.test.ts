@@ -1,10 +1,11 @@
 import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { askWith, createApp, setUp, signUp, type TestUser, testing } from '../helper.ts'
+import { askWith, createApp, setUp, signUp, type TestUser, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
+import { until } from '../support/until.ts'
 
-const { app, database } = await setUp(t, { LOCK_TIMEOUT_MS: '5000' })
+const { app, database } = await setUp(t, { LOCK_TIMEOUT_MS: '60000' })
 const login = new URL(database.url).username
 type Sql = Parameters<Parameters<typeof database.admin.begin>[1]>[0]
 
@@ -13,7 +14,7 @@ async function waiting(count: number) {
   const list = () => database.admin`
     select from pg_stat_activity
     where usename = ${login} and datname = current_database() and wait_event_type = 'Lock'`
-  while ((await list()).length < count);
+  await until(`${count} statements wait for a lock`, async () => (await list()).length >= count)
 }
 
 /** Two todos of a user, the smaller id first, of which the first is stored last. */
@@ -59,11 +60,11 @@ t.test(
 t.test('runs the loser of a deadlock again', async (t) => {
   const [user, { pathname }] = [await signUp(app), new URL(database.url)]
   const ids = await makeTodos(user)
-  // The API's side always notices first.
+  // The API's side notices first, and late enough that the other side waits by then.
   await database.admin.unsafe(
-    `alter role ${login} in database ${pathname.slice(1)} set deadlock_timeout = '10ms'`,
+    `alter role ${login} in database ${pathname.slice(1)} set deadlock_timeout = '3s'`,
   )
-  const own = await createApp(t, database, { LOCK_TIMEOUT_MS: '5000' })
+  const own = await createApp(t, database, { LOCK_TIMEOUT_MS: '60000' })
   const same = { ...user, ask: askWith(own, user.token) }
   const { answer } = await database.admin.begin(async (sql) => {
     await sql`set local deadlock_timeout = '60s'`

@@ -2,9 +2,9 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { createDatabase } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
-import { begun, fault, one, ready, startFake } from './fake.ts'
+import { createApp, problem, setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
+import { begun, fault, one, ready, startFake } from '../support/fake-postgres.ts'
 
 // Statements that the server no longer has, or has with another result than when they were prepared.
 
@@ -18,35 +18,38 @@ await database.admin.unsafe(`
 await database.admin`grant execute on function public.forget() to public`
 const deallocate = () => app.database.withoutUser((tx) => tx`select public.forget()`)
 
-t.test('answers as if nothing had happened when a migration changed a column, or all is lost', async (t) => {
-  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
-  const operations = [{ op: 'update', id, todo: { priority: 1 } }]
-  const requests = [
-    ['GET', '/todos?count=exact'],
-    ['GET', `/todos/${id}`],
-    ['GET', '/me'],
-    ['POST', '/todos', { title: 'a' }],
-    ['PATCH', `/todos/${id}`, { priority: 2 }],
-    ['POST', '/todos/batch', { operations }],
-    ['POST', '/tokens', { name: 'a', scopes: ['todos:read'] }],
-  ] as const
-  const types = ['integer', 'smallint']
-  const changes = [
-    deallocate,
-    () => database.admin.unsafe(`alter table todos alter priority type ${types.reverse()[0]}`),
-  ]
-  for (const [method, url, body] of requests) {
-    const { statusCode } = await user.ask(method, url, body)
-    for (const change of changes) {
-      const before = (await database.admin`select from todos`).length
-      await change()
-      const answer = await user.ask(method, url, body)
-      t.equal(answer.statusCode, statusCode, `${method} ${url}: ${answer.body}`)
-      const after = (await database.admin`select from todos`).length
-      t.equal(after - before, url === '/todos' && method === 'POST' ? 1 : 0, 'done once')
+t.test(
+  'returns the same response after a migration changed a column or prepared statements were lost',
+  async (t) => {
+    const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+    const operations = [{ op: 'update', id, todo: { priority: 1 } }]
+    const requests = [
+      ['GET', '/todos?count=exact'],
+      ['GET', `/todos/${id}`],
+      ['GET', '/me'],
+      ['POST', '/todos', { title: 'a' }],
+      ['PATCH', `/todos/${id}`, { priority: 2 }],
+      ['POST', '/todos/batch', { operations }],
+      ['POST', '/tokens', { name: 'a', scopes: ['todos:read'] }],
+    ] as const
+    const types = ['integer', 'smallint']
+    const changes = [
+      deallocate,
+      () => database.admin.unsafe(`alter table todos alter priority type ${types.reverse()[0]}`),
+    ]
+    for (const [method, url, body] of requests) {
+      const { statusCode } = await user.ask(method, url, body)
+      for (const change of changes) {
+        const before = (await database.admin`select from todos`).length
+        await change()
+        const answer = await user.ask(method, url, body)
+        t.equal(answer.statusCode, statusCode, `${method} ${url}: ${answer.body}`)
+        const after = (await database.admin`select from todos`).length
+        t.equal(after - before, url === '/todos' && method === 'POST' ? 1 : 0, 'done once')
+      }
     }
-  }
-})
+  },
+)
 
 t.test('runs work again that had seen results when a later statement is stale', async (t) => {
   let runs = 0
@@ -65,7 +68,7 @@ t.test('runs work again that had seen results when a later statement is stale', 
   t.equal((await database.admin`select from todos where title = 'seen'`).length, 2)
 })
 
-t.test('gives up when it happens again at once', async (t) => {
+t.test('fails when a prepared statement is stale twice in a row', async (t) => {
   for (const code of ['26000', '42P05']) {
     const url = await startFake(t, () => [begun, fault(code), ready()])
     const broken = createDatabase(loadConfig({ ...testing, DATABASE_URL: url }))

@@ -2,9 +2,19 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { createDatabase, type Database } from '../../src/database/database.ts'
 import type { Tx } from '../../src/database/transaction.ts'
-import { credentialOf } from '../credential.ts'
-import { createApp, problem, setUp, signUp, testing } from '../helper.ts'
-import { begun, columns, complete, fault, message, one, ready, row, startFake } from './fake.ts'
+import { createApp, problem, setUp, signUp, testing } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
+import {
+  begun,
+  columns,
+  complete,
+  fault,
+  message,
+  one,
+  ready,
+  row,
+  startFake,
+} from '../support/fake-postgres.ts'
 
 const { app, database } = await setUp(t)
 const user = await signUp(app)
@@ -106,27 +116,28 @@ const strange: Record<string, Buffer[]> = {
   'a fatal error': [begun, fault('57P01', 'FATAL')],
 }
 
-t.test('gives up a connection on which the server sends what does not belong there', async (t) => {
-  for (const [name, answer] of Object.entries(strange)) {
+t.test('destroys a connection on which the server sends an unexpected message', async (t) => {
+  const check = async ([name, answer]: [string, Buffer[]]) => {
     const url = await startFake(t, (_, connection) => (connection > 0 ? [...one('good'), ready()] : answer))
     const opened = createDatabase(
-      loadConfig({ ...testing, DATABASE_URL: url, DATABASE_POOL_SIZE: '1', TRANSACTION_TIMEOUT_MS: '300' }),
+      loadConfig({ ...testing, DATABASE_URL: url, DATABASE_POOL_SIZE: '1', TRANSACTION_TIMEOUT_MS: '2000' }),
     )
     t.teardown(opened.close)
     const [first, second] = [opened.withoutUser(select), opened.withoutUser(select)]
     await t.rejects(first, Error, name)
     await t.resolveMatch(second, [{ x: 'good' }], `${name}, and the next one`)
   }
+  await Promise.all(Object.entries(strange).map(check))
 })
 
-t.test('tells a client nothing of it', async (t) => {
+t.test('hides protocol errors from the client', async (t) => {
   const url = await startFake(t, () => strange.EmptyQueryResponse)
   const behind = await createApp(t, { url })
   const payload = { email: 'a@example.com', password: 'x' }
   problem(t, await behind.inject({ method: 'POST', url: '/login', payload }), 500, 'internal')
 })
 
-t.test('lends nobody a connection that is still in a transaction', async (t) => {
+t.test('does not reuse a connection that is still in a transaction', async (t) => {
   let connections = 0
   const url = await startFake(t, (_, connection) => {
     connections = connection + 1
@@ -138,7 +149,7 @@ t.test('lends nobody a connection that is still in a transaction', async (t) => 
   t.equal(connections, 2)
 })
 
-t.test('passes over what the server says beside the answer', async (t) => {
+t.test('ignores notices, notifications and parameter changes', async (t) => {
   const beside = [
     fault('01000', 'WARNING', 'N'),
     message('A', Buffer.from([0, 0, 0, 7]), 'channel', 'payload'),

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { askWith, password, setUp, signUp, type TestUser } from '../helper.ts'
+import { askWith, password, setUp, signUp, type TestUser } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 // Writes whose credential dies while they run. What kills it is held open on another connection until the write
 // waits for it, or has been answered.
 
-const { app, database } = await setUp(t, { LOCK_TIMEOUT_MS: '5000' })
+const { app, database } = await setUp(t, { LOCK_TIMEOUT_MS: '60000' })
 const login = new URL(database.url).username
 
 /** What a user has when a race begins. */
@@ -120,14 +121,14 @@ async function race(sql: string, send: () => ReturnType<TestUser['ask']>) {
         where usename = ${login} and datname = current_database() and wait_event_type = 'Lock'`
       return row !== undefined
     }
-    while (!done && !(await isWaiting()));
+    await until('the write waits or is done', async () => done || (await isWaiting()))
     return { answer }
   })
   return answer.answer
 }
 
 t.test(
-  'answers a write whose account is deleted while it runs with 401 or 404, and keeps nothing',
+  'returns 401 or 404 to a write whose account is deleted while it runs, and keeps no rows',
   async (t) => {
     for (const [name, [send, status, code]] of Object.entries(writes)) {
       const scene = await setScene('session')
@@ -148,7 +149,7 @@ async function isNothingLeft(t: Test, id: string) {
   t.equal(left, undefined, 'nothing is left')
 }
 
-t.test('answers a write whose session or token ends while it runs, never with 500', async (t) => {
+t.test('never returns 500 to a write whose session or token ends while it runs', async (t) => {
   const ends: [credential: 'session' | 'token', sql: (scene: Scene) => string][] = [
     ['session', ({ session }) => `delete from identity.sessions where id = '${session}'`],
     ['token', ({ token }) => `delete from identity.access_tokens where id = '${token}'`],
@@ -169,7 +170,7 @@ t.test('survives a batch and the deletion of its account that wait for each othe
     const list = () => database.admin`
       select from pg_stat_activity
       where usename = ${login} and datname = current_database() and wait_event_type = 'Lock'`
-    while ((await list()).length < count);
+    await until(`${count} statements wait for a lock`, async () => (await list()).length >= count)
   }
   // Both wait for the user's row, the deletion first: it gets the row, and then needs the todo that the batch has.
   const [deletion, batch] = await database.admin.begin(async (sql) => {

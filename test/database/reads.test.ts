@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createApp, logIn, password, setUp, signUp } from '../helper.ts'
+import { createApp, logIn, password, setUp, signUp } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 // Which rows the statements of every route touch, those within functions too, as Postgres itself counts them.
 
@@ -76,7 +77,7 @@ t.test('finds every row by an index, and touches no more than the user has', asy
     select relname as name, seq_scan::integer as scans, (seq_tup_read + coalesce(idx_tup_fetch, 0))::integer as rows
     from pg_stat_user_tables order by 1`
   const asked = async () => (await counted()).find(({ name }) => name === 'todos')?.rows ?? 0
-  while ((await asked()) === 0);
+  await until('the statement is counted', async () => (await asked()) > 0)
   for (const { name, scans, rows } of await counted()) {
     t.equal(scans, 0, `${name} is never scanned`)
     t.ok(rows < OTHERS, `${name}: ${rows} rows are touched`)
@@ -103,7 +104,7 @@ t.test('reads the own todos of a user, and no other, for a search, a sort or the
     select indexrelname as name, (seq_tup_read + t.idx_tup_fetch)::integer as rows
     from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
     where i.relname = 'todos' and i.idx_scan > 0 order by 1`
-  while ((await used()).length === 0);
+  await until('the use is counted', async () => (await used()).length > 0)
   const [index, ...others] = await used()
   t.same([index?.name, others], ['todos_pkey', []])
   t.ok(Number(index?.rows) < 100, `${index?.rows} rows are touched`)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createApp, setUp, signUp } from '../helper.ts'
-import { startProxy } from '../proxy.ts'
+import { createApp, setUp, signUp } from '../support/app.ts'
+import { startProxy } from '../support/tcp-proxy.ts'
 
 // The statements of every route on the tables that Citus shards, as they are sent.
 

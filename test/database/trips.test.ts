@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { createApp, logIn, password, setUp, signUp } from '../helper.ts'
-import { startProxy } from '../proxy.ts'
+import { createApp, logIn, password, setUp, signUp } from '../support/app.ts'
+import { startProxy } from '../support/tcp-proxy.ts'
 
 const { database } = await setUp(t)
 const proxy = await startProxy(t, database.url)

@@ -3,12 +3,12 @@ import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import t from 'tap'
 import { findReadinessFaults } from '../../src/service/readiness.ts'
-import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../database.ts'
-import { createApp, problem, setUp } from '../helper.ts'
+import { createApp, problem, setUp } from '../support/app.ts'
+import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../support/clone-database.ts'
 
 const { app, database } = await setUp(t)
 
-t.test('says that it is alive without asking the database', async (t) => {
+t.test('reports liveness without a database query', async (t) => {
   const lost = await createApp(t, { url: 'postgres://nobody:x@127.0.0.1:1/none' })
   const answer = await lost.inject('/health')
   t.equal(answer.statusCode, 200)
@@ -136,6 +136,8 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
     left.map(({ relname }) => relname),
     ['schema_migrations'],
   )
+  const none = { DATABASE_URL: '', MIGRATION_DATABASE_URL: '', DATA_DIR: '/nowhere' }
+  await t.rejects(script('status', none), { code: 2, stderr: /^There is no database: / })
   const DATA_DIR = t.testdir({ env: `MIGRATION_DATABASE_URL=${ownerUrl}\n` })
   await script('migrate', { DATA_DIR })
   t.equal(await applied(), total, 'and finds the embedded database by its folder')

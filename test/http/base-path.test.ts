@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
-import { createApp, problem, setUp, signUp } from '../helper.ts'
+import { createApp, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 
-t.test('sends a browser from the entry point to the explorer, and gives others an index', async (t) => {
+t.test('redirects a browser from / to the explorer, and serves others an index', async (t) => {
   const ask = (accept?: string) => app.inject({ url: '/', headers: accept === undefined ? {} : { accept } })
   const browsers = ['text/html', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8']
   for (const accept of browsers) {
@@ -74,7 +74,7 @@ t.test('begins every URL in an answer with BASE_PATH', async (t) => {
   }
 })
 
-t.test('is served at / whatever BASE_PATH is: the proxy strips it', async (t) => {
+t.test('is served at / with any BASE_PATH, because the proxy strips it', async (t) => {
   const behind = await createApp(t, database, { BASE_PATH: '/api' })
   t.equal((await behind.inject('/health')).statusCode, 200)
   t.equal((await behind.inject('/api/health')).statusCode, 404)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { parseAddress, trustProxies } from '../../src/http/client-address.ts'
-import { askWith, createApp, password, setUp, signUp } from '../helper.ts'
+import { askWith, createApp, password, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t, {
   TRUST_PROXY: '127.0.0.1, 10.0.0.0/8',
@@ -117,7 +117,7 @@ const OK = [200, 401, 200, 201, 204, 200, 200]
 const statuses = (visited: Awaited<ReturnType<typeof visit>>) =>
   visited.answers.map((answer) => answer.statusCode)
 
-t.test('stores the address of a client however a proxy writes it, and answers no 5xx', async (t) => {
+t.test('stores a client address in any form that a proxy writes, and never returns 5xx', async (t) => {
   for (const [written, ip] of [
     ['203.0.113.7:51234', '203.0.113.7'],
     ['[2001:db8::1]:4711', '2001:db8::1'],
@@ -136,7 +136,7 @@ t.test('stores the address of a client however a proxy writes it, and answers no
   }
 })
 
-t.test('answers no 5xx to any text', async (t) => {
+t.test('never returns 5xx to any text', async (t) => {
   // What a header may hold (RFC 9110, section 5.5).
   const text = fc.string({
     unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),

@@ -2,8 +2,8 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
-import { parseResponses, sendText } from './raw.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
+import { parseResponses, sendText } from '../support/raw-http.ts'
 
 const { app } = await setUp(t, { SECURITY_CONTACT: 'mailto:security@example.com' })
 const user = await signUp(app)
@@ -41,7 +41,7 @@ t.test('needs no body where none is needed, however it is left out', async (t) =
   }
 })
 
-t.test('ignores the body of a request that takes none, whatever it is', async (t) => {
+t.test('ignores any body of a request that takes none', async (t) => {
   for (const [type, content] of [
     ['application/json', '{'],
     ['text/plain', 'x'],
@@ -170,7 +170,7 @@ t.test('reads lists of entity tags', async (t) => {
   t.match(await send(start, user.token, ['Range: bytes=0-1']), { status: 200 }, 'a Range is ignored')
 })
 
-t.test('answers HEAD with the headers of GET', async (t) => {
+t.test('returns the headers of GET to HEAD', async (t) => {
   const { id } = (await create({ 'content-type': 'application/json' })).json()
   const { paths } = app.swagger() as { paths: Record<string, object> }
   const urls = Object.entries(paths)

@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import features from '../../src/http/features.ts'
-import { setUp } from '../helper.ts'
+import { setUp } from '../support/app.ts'
 
 t.test('refuses a feature whose rows would be missing from the export', async (t) => {
   const app = Fastify()

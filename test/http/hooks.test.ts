@@ -1,11 +1,11 @@
 import { type AddressInfo, Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { setUp, signUp } from '../helper.ts'
-import { freePort } from '../programs.ts'
-import { parseResponses, type RawResponse, sendText } from './raw.ts'
+import { setUp, signUp } from '../support/app.ts'
+import { freePort } from '../support/external-programs.ts'
+import { parseResponses, type RawResponse, sendText } from '../support/raw-http.ts'
+import { until } from '../support/until.ts'
 
 // Whatever is sent, the response has passed through every hook: it has an id and security headers, and it has been
 // counted against the rate limit, logged and measured. That holds for what the router or the parser refuses too.
@@ -47,7 +47,7 @@ async function hasPassedHooks(t: Test, { status, headers, body }: RawResponse, s
   used = LIMIT - left
   const isLogged = (line: Record<string, unknown>) =>
     line.msg === 'request' && line.reqId === headers['x-request-id'] && line.status === status
-  while (!lines.some(isLogged)) await setImmediate()
+  await until(`${sent} is logged`, () => lines.some(isLogged))
   if (status < 400 || body === '') return
   t.match(headers['content-type'], /^application\/problem\+json/, sent)
   t.equal(headers['cache-control'], 'no-store', sent)
@@ -135,7 +135,7 @@ t.test('passes every response through the hooks', async (t) => {
   }
 })
 
-t.test('tells of the methods that there are', async (t) => {
+t.test('lists the allowed methods', async (t) => {
   for (const [start, allow] of [
     ['PROPFIND /todos', 'GET, HEAD, POST, DELETE'],
     ['PUT /todos/1?x=y', 'GET, HEAD, PATCH, DELETE'],
@@ -147,7 +147,7 @@ t.test('tells of the methods that there are', async (t) => {
   }
 })
 
-t.test('answers a broken request after those before it, and only then', async (t) => {
+t.test('responds to a malformed request after the requests before it', async (t) => {
   const good = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'
   const text = await sendText(port, `${good}${good}GARBAGE\r\n\r\n`)
   t.match(parseResponses(text), [{ status: 200 }, { status: 200 }, { status: 400 }])

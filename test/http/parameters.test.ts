@@ -1,5 +1,5 @@
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
 
 const { app } = await setUp(t)
 const user = await signUp(app)

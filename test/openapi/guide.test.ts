@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { readGuides } from '../../src/openapi/guide.ts'
-import { problem, setUp } from '../helper.ts'
+import { problem, setUp } from '../support/app.ts'
 
 t.test('serves each page of the documentation', async (t) => {
   const { app } = await setUp(t)

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { findAdvisories } from '../../db/audit/advisories.ts'
 import { audit } from '../../db/audit/audit.ts'
-import { cloneDatabase } from '../database.ts'
+import { cloneDatabase } from '../support/clone-database.ts'
 
 const database = await cloneDatabase(t)
 const { admin } = database
@@ -154,9 +154,19 @@ t.test('follows a role into what it is a member of', async (t) => {
 
 t.test('is a command: a table, the findings, and an exit code', async (t) => {
   const run = (args: string[], env: Record<string, string>) =>
-    promisify(execFile)(process.execPath, ['--import', './test/blank.mjs', 'db/audit/report.ts', ...args], {
-      env: { ...process.env, DATA_DIR: t.testdirName, DATABASE_URL: '', MIGRATION_DATABASE_URL: '', ...env },
-    }).then(
+    promisify(execFile)(
+      process.execPath,
+      ['--import', './test/support/strip-types.mjs', 'db/audit/report.ts', ...args],
+      {
+        env: {
+          ...process.env,
+          DATA_DIR: t.testdirName,
+          DATABASE_URL: '',
+          MIGRATION_DATABASE_URL: '',
+          ...env,
+        },
+      },
+    ).then(
       ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     )

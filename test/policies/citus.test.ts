@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { TransactionSql } from 'postgres'
 import t from 'tap'
-import { cloneDatabase } from '../database.ts'
+import { cloneDatabase } from '../support/clone-database.ts'
 import { ids, insertRows } from './fixture.ts'
 
 // What Citus demands of the schema, as far as plain PostgreSQL can tell. Citus itself is not in here: a table and two

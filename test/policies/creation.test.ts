@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import t from 'tap'
-import { cloneDatabase } from '../database.ts'
+import { cloneDatabase } from '../support/clone-database.ts'
 import { ids, insertRows, secrets } from './fixture.ts'
 
 const database = await cloneDatabase(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { setUp } from '../helper.ts'
+import { setUp } from '../support/app.ts'
 import { isolationChecks, openWorld } from './http.ts'
 
 // With the routing that Citus needs, and without it.

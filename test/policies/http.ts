@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual } from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
-import { type Ask, askWith, logIn, password, signUp, type TestUser } from '../helper.ts'
+import { type Ask, askWith, logIn, password, signUp, type TestUser } from '../support/app.ts'
 import { createExample } from './resources.ts'
 
 type Verb = 'GET' | 'PATCH' | 'DELETE'

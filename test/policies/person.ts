@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { Todo } from '../../src/todos/schema.ts'
-import { type Ask, askWith, logIn, signUp } from '../helper.ts'
+import { type Ask, askWith, logIn, signUp } from '../support/app.ts'
 
 /** Whose thing a request names: one's own, the other user's, or one that nobody has. */
 export type Whose = 'own' | 'other' | 'none'

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { cloneDatabase } from '../database.ts'
+import { cloneDatabase } from '../support/clone-database.ts'
 import { ids, insertRows } from './fixture.ts'
 import { tryRights } from './rights.ts'
 import { type Cell, grantEverything, readLines, tryFunctions, tryTable } from './table.ts'

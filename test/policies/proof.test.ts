@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cloneDatabase } from '../database.ts'
+import { cloneDatabase } from '../support/clone-database.ts'
 import { refute } from './proof.ts'
 
 // What is to be proved: every row that todo_api can see or write belongs to the user that app.context() has verified.

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createApp, password, setUp } from '../helper.ts'
+import { createApp, password, setUp } from '../support/app.ts'
 import { Person } from './person.ts'
 import { addSteps } from './resources.ts'
 import { steps as knownSteps, STRANGER } from './steps.ts'

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import type { Ask } from '../helper.ts'
+import type { Ask } from '../support/app.ts'
 import type { Call, Person } from './person.ts'
 import type { Draw } from './steps.ts'
 

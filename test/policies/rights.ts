@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type postgres from 'postgres'
-import type { TestDatabase } from '../database.ts'
+import type { TestDatabase } from '../support/clone-database.ts'
 import { derivedTables } from './derived.ts'
 import type { Cell } from './table.ts'
 

@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import t from 'tap'
 import { findReadinessFaults } from '../../src/service/readiness.ts'
-import { problem, setUp, signUp } from '../helper.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const owner = postgres(database.ownerUrl, { max: 1, onnotice: () => {} })

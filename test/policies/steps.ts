@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
 import type { Todo } from '../../src/todos/schema.ts'
-import { password } from '../helper.ts'
+import { password } from '../support/app.ts'
 import type { Call, Kind, Person, Whose } from './person.ts'
 
 /** A third user, whose email is always taken. */

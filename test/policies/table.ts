@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
-import type { TestDatabase } from '../database.ts'
+import type { TestDatabase } from '../support/clone-database.ts'
 import { derivedLines, derivedTables } from './derived.ts'
 import { fill } from './fixture.ts'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ApiError, problemCodes } from '../../src/http/errors.ts'
 import { faultCodes } from '../../src/http/fault-codes.ts'
-import { createApp, problem, setUp, signUp } from '../helper.ts'
+import { createApp, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const HTML = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'

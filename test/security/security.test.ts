@@ -1,9 +1,9 @@
 import t from 'tap'
-import { problem, setUp } from '../helper.ts'
+import { problem, setUp } from '../support/app.ts'
 
 const url = '/.well-known/security.txt'
 
-t.test('says whom to tell of a vulnerability (RFC 9116)', async (t) => {
+t.test('names the contact for vulnerabilities (RFC 9116)', async (t) => {
   const now = () => Date.UTC(2026, 10, 25)
   const { app } = await setUp(t, { SECURITY_CONTACT: 'mailto:security@example.com' }, { now })
   const answer = await app.inject({ url, headers: { accept: 'text/plain' } })
@@ -16,7 +16,7 @@ t.test('says whom to tell of a vulnerability (RFC 9116)', async (t) => {
   problem(t, await app.inject({ method: 'POST', url }), 405, 'method_not_allowed')
 })
 
-t.test('is nothing where nobody is to be told', async (t) => {
+t.test('returns 404 when no contact is configured', async (t) => {
   const { app } = await setUp(t)
   problem(t, await app.inject(url), 404, 'not_found')
 })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
 
 const { app } = await setUp(t)
 const create = (title: string) => ({ op: 'create', todo: { title } })

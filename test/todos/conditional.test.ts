@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
 
 // RFC 9110, sections 8.8.3 and 13; RFC 7396
 

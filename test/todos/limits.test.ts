@@ -5,7 +5,7 @@ import type { ListedTodo } from '../../src/todos/list.ts'
 import { sortKeys, TodoQuery } from '../../src/todos/list-schema.ts'
 import { createCursors, toTodoPage } from '../../src/todos/pages.ts'
 import type { Todo } from '../../src/todos/schema.ts'
-import { setUp, signUp, testing } from '../helper.ts'
+import { setUp, signUp, testing } from '../support/app.ts'
 
 // What the API returns it takes back, at the limits of every input.
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Todo } from '../../src/todos/schema.ts'
-import { setUp, signUp, type TestUser } from '../helper.ts'
+import { setUp, signUp, type TestUser } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const { admin } = database

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Todo } from '../../src/todos/schema.ts'
-import { createApp, problem, setUp, signUp, type TestUser, testing } from '../helper.ts'
+import { createApp, problem, setUp, signUp, type TestUser, testing } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 const { admin } = database

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
+import { problem, setUp, signUp } from '../support/app.ts'
 
 const { app } = await setUp(t)
 const letters = fc.constantFrom(...'aÉe\u0301ñÅ\u212B\u1E69s\u0323\u0307가漢')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { problem, setUp, signUp } from '../helper.ts'
+import { createApp, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 
@@ -180,38 +180,8 @@ t.test('refuses bad parameters, and names each', async (t) => {
   }
 })
 
-t.test('keeps users apart, verb by verb', async (t) => {
-  const [ada, bob] = [await signUp(app), await signUp(app)]
-  const todo = (await ada.ask('POST', '/todos', { title: "ada's" })).json()
-  const url = `/todos/${todo.id}`
-  const nowhere = '/todos/0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d'
-
-  const verbs: [Parameters<typeof bob.ask>[0], object?][] = [
-    ['GET'],
-    ['HEAD'],
-    ['PATCH', { title: "bob's" }],
-    ['PATCH', {}],
-    ['DELETE'],
-  ]
-  for (const [method, body] of verbs) {
-    const answer = await bob.ask(method, url, body)
-    const absent = await bob.ask(method, nowhere, body)
-    t.equal(answer.statusCode, 404, `${method} of another's todo`)
-    t.equal(absent.statusCode, 404)
-    const same = (text: string) => text.replaceAll(/"(instance|request_id)":"[^"]*"/g, '')
-    t.equal(same(answer.body), same(absent.body), 'is answered like one that does not exist')
-  }
-  t.same((await bob.ask('GET', '/todos')).json().data, [], "another's todos are not listed")
-  t.same((await ada.ask('GET', url)).json(), todo, 'and nothing has happened to it')
-
-  t.equal((await ada.ask('PATCH', url, { title: 'changed' })).statusCode, 200, 'the owner can change it')
-  t.equal((await ada.ask('DELETE', url)).statusCode, 204, 'and delete it')
-})
-
 t.test('keeps users apart while their requests share few connections', async (t) => {
-  const shared = await import('../helper.ts').then(({ createApp }) =>
-    createApp(t, database, { DATABASE_POOL_SIZE: '2' }),
-  )
+  const shared = await createApp(t, database, { DATABASE_POOL_SIZE: '2' })
   const users = await Promise.all(Array.from({ length: 5 }, () => signUp(shared)))
   await Promise.all(
     users.flatMap((user) =>

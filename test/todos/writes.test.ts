@@ -4,8 +4,8 @@ import type { Tx } from '../../src/database/transaction.ts'
 import { ANY_VERSION } from '../../src/http/conditional.ts'
 import type { TodoPatch } from '../../src/todos/schema.ts'
 import { createTodo, deleteTodo, deleteTodos, lockTodos, updateTodo } from '../../src/todos/sql.ts'
-import { credentialOf } from '../credential.ts'
-import { setUp, signUp } from '../helper.ts'
+import { setUp, signUp } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
 
 // What the statements of the API cost, as PostgreSQL counts it: no time is measured.
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { askWith, problem, setUp, signUp, type TestUser } from '../helper.ts'
+import { askWith, problem, setUp, signUp, type TestUser } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 type Ask = TestUser['ask']

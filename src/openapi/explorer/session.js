@@ -126,7 +126,7 @@ const session = (() => {
   }
 
   schedule()
-  if (!current) askPeers()
+  if (!current) void askPeers()
 
   return {
     get current() {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { cloneDatabase } from '../../database.ts'
+import { cloneDatabase } from '../../support/clone-database.ts'
 import { insertRows } from '../fixture.ts'
 import { attacks, tryAttacks } from './attacks.ts'
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import postgres from 'postgres'
-import type { TestDatabase } from '../../database.ts'
+import type { TestDatabase } from '../../support/clone-database.ts'
 import { fill } from '../fixture.ts'
 import type { Cell } from '../table.ts'
 

@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { createApp, problem } from '../support/app.ts'
+import { startProxy } from '../support/tcp-proxy.ts'
+import { until } from '../support/until.ts'
+import { setScene } from './scene.ts'
+
+const { credential, database, hold, leavesNothing, list, open, terminate, untilServed, user } =
+  await setScene(t)
+
+t.test('returns 503 when its backend is terminated, and works afterwards', async (t) => {
+  const opened = open()
+  await list(opened)
+  const asleep = opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(600)`)
+  asleep.catch(() => {})
+  await terminate(`state = 'active'`)
+  await t.rejects(asleep, { code: 'unavailable' })
+  await leavesNothing(t, opened)
+
+  const { result, finish } = await hold(opened)
+  await terminate(`state = 'idle in transaction'`)
+  await t.rejects(result, { code: 'unavailable' })
+  finish()
+  await leavesNothing(t, opened)
+})
+
+t.test('works after an idle connection was lost', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const opened = open({ DATABASE_URL: proxy.url })
+  await list(opened)
+  proxy.cut()
+  // Until the loss is noticed a request may still meet it: it fails, but does not hang.
+  await list(opened).catch((error) => t.equal(error.code, 'unavailable'))
+  t.same(await list(opened), [])
+})
+
+t.test('gives up on a server that does not respond', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const opened = open({ DATABASE_URL: proxy.url, TRANSACTION_TIMEOUT_MS: '300', CONNECT_TIMEOUT_MS: '300' })
+  await untilServed(opened)
+  proxy.mute = true
+  await t.rejects(list(opened), { code: 'unavailable' }, 'on an open connection')
+  await t.rejects(list(opened), { code: 'unavailable' }, 'on a new connection')
+  proxy.mute = false
+  await untilServed(opened)
+})
+
+t.test('serves a waiting request on a new connection when the old one is lost', async (t) => {
+  const opened = open()
+  const { result } = await hold(opened)
+  const second = list(opened)
+  await terminate(`state = 'idle in transaction'`)
+  await t.rejects(result, { code: 'unavailable' })
+  t.same(await second, [])
+})
+
+t.test('rejects a waiting request when there is no new connection either', async (t) => {
+  for (const [POOL_TIMEOUT_MS, code] of [
+    ['60000', 'unavailable'],
+    ['50', 'overloaded'],
+  ] as const) {
+    const proxy = await startProxy(t, database.url)
+    const opened = open({ DATABASE_URL: proxy.url, POOL_TIMEOUT_MS, CONNECT_TIMEOUT_MS: '300' })
+    await untilServed(opened)
+    const { result } = await hold(opened)
+    const second = list(opened)
+    second.catch(() => {})
+    proxy.mute = true
+    proxy.cut()
+    await t.rejects(result, { code: 'unavailable' })
+    await t.rejects(second, { code })
+    proxy.mute = false
+    await until('the lost connection is given up', () => opened.stats().in_use === 0)
+    await untilServed(opened)
+    await leavesNothing(t, opened)
+  }
+})
+
+t.test('reports faults of the database as 503, without internals', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const behind = await createApp(t, proxy, {
+    DATABASE_POOL_SIZE: '1',
+    TRANSACTION_TIMEOUT_MS: '300',
+    CONNECT_TIMEOUT_MS: '300',
+  })
+  const headers = { authorization: `Bearer ${user.token}` }
+  const read = () => behind.inject({ url: '/todos', headers })
+  const write = () => behind.inject({ method: 'POST', url: '/todos', headers, payload: { title: 'x' } })
+  const untilRead = () => until('a read succeeds', async () => (await read()).statusCode === 200)
+  await untilRead()
+  proxy.mute = true
+  problem(t, await read(), 503, 'unavailable')
+  const written = await write()
+  problem(t, written, 503, 'unavailable')
+  t.notMatch(written.json().detail, /not known/, 'nothing was sent without a connection')
+  proxy.mute = false
+  await untilRead()
+  proxy.mute = true
+  const sent = await write()
+  problem(t, sent, 503, 'unavailable')
+  t.match(sent.json().detail, /not known/, 'the commit was sent')
+  proxy.mute = false
+})
+
+t.test('reports a lock that is not released as 503, and a missing table as 500', async (t) => {
+  const app = await createApp(t, database, { DATABASE_POOL_SIZE: '1', LOCK_TIMEOUT_MS: '20' })
+  const read = () => app.inject({ url: '/todos', headers: { authorization: `Bearer ${user.token}` } })
+  await database.admin.begin(async (sql) => {
+    await sql`lock table todos in access exclusive mode`
+    problem(t, await read(), 503, 'unavailable')
+  })
+  await database.admin`alter table todos rename to gone`
+  problem(t, await read(), 500, 'internal')
+  await database.admin`alter table gone rename to todos`
+  t.equal((await read()).statusCode, 200)
+})
+
+t.test('reaches the server through a Unix socket', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'todo-api-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  await startProxy(t, database.url, join(folder, '.s.PGSQL.5432'))
+  const { username, password, pathname } = new URL(database.url)
+  const { PGHOST, PGUSER, PGPASSWORD, ...env } = process.env
+  t.teardown(() => (process.env = env))
+  Object.assign(process.env, { PGHOST: folder, PGUSER: username, PGPASSWORD: password })
+  await t.resolves(list(open({ DATABASE_URL: `postgres://${pathname}` })))
+})

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { createExample } from '../../policies/resources.ts'
+import { logIn, password, setUp } from '../../support/app.ts'
+import { needs } from '../../support/external-programs.ts'
+import { authorize, execute, overflow, phone, startBrowser, tryOut } from './explorer.ts'
+
+const email = 'ada@example.com'
+const { paths } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8')) as {
+  paths: Record<string, Record<string, { operationId: string; responses: object }>>
+}
+/** What ends the session, or everything, comes last. */
+const last = ['logout', 'deleteMe']
+const operations = Object.entries(paths)
+  .flatMap(([path, methods]) => Object.values(methods).map((operation) => ({ path, ...operation })))
+  .sort((a, b) => last.indexOf(a.operationId) - last.indexOf(b.operationId))
+
+// Drawing takes a busy machine long.
+t.setTimeout(300_000)
+
+t.test(
+  'every operation works in the explorer, with its example, on a phone',
+  needs('chromium'),
+  async (t) => {
+    const { app } = await setUp(t)
+    const open = await startBrowser(t, app)
+    const { page, complaints } = await open(t, phone)
+    /** What only exists once it has been made. */
+    const make: Record<string, () => Promise<string>> = {
+      '/todos/{id}': async () => (await ask('POST', '/todos', { title: 'a' })).json().id,
+      '/tokens/{id}': async () =>
+        (await ask('POST', '/tokens', { name: 'a', scopes: ['account'] })).json().id,
+      '/me/sessions/{id}': async () => (await ask('GET', '/me/sessions')).json().data[0].id,
+    }
+    const ask: Awaited<ReturnType<typeof logIn>>['ask'] = async (...request) =>
+      (await logIn(app, email)).ask(...request)
+
+    for (const { path, operationId, responses } of operations) {
+      const block = await tryOut(page, operationId)
+      const id = path.includes('{') && (await (make[path]?.() ?? createExample(ask, path)))
+      // A todo of the user is filled in.
+      if (path === '/todos/{id}') await block.locator('input[placeholder=id]:not([value=""])').waitFor()
+      else if (id) await block.getByPlaceholder('id', { exact: true }).fill(id)
+      if (operationId === 'refresh') {
+        const { refreshToken } = await logIn(app, email)
+        await block.locator('textarea').fill(JSON.stringify({ refresh_token: refreshToken }))
+      }
+      const success = Object.keys(responses).find((status) => status.startsWith('2'))
+      t.equal(await execute(block), success, operationId)
+      t.equal(await overflow(page), 0, 'no wider than a phone')
+      await block.locator('.opblock-summary-control').click()
+      if (['registerUser', 'logout'].includes(operationId)) await authorize(page, email, password)
+    }
+    t.ok(operations.length > 20)
+    t.same(complaints, [])
+  },
+)

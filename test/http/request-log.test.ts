@@ -1,0 +1,46 @@
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { createApp, password, setUp, signUp } from '../support/app.ts'
+
+const { app, database } = await setUp(t)
+
+t.test('sends Server-Timing at log level debug', async (t) => {
+  const user = await signUp(app)
+  const debugged = await createApp(t, database, { LOG_LEVEL: 'debug' })
+  // What it logs is not wanted among the results.
+  debugged.log.level = 'silent'
+  const headers = { authorization: `Bearer ${user.token}` }
+  const answer = await debugged.inject({ url: '/todos', headers })
+  t.match(answer.headers['server-timing'], /^auth;dur=[\d.]+, db;dur=[\d.]+, total;dur=[\d.]+$/)
+  const [auth, db, total] = [...String(answer.headers['server-timing']).matchAll(/dur=([\d.]+)/g)].map(Number)
+  t.ok(auth !== undefined && db !== undefined && total !== undefined)
+  t.notOk('server-timing' in (await user.ask('GET', '/todos')).headers)
+})
+
+t.test('writes one line for each request, and nothing that is secret', async (t) => {
+  const lines: string[] = []
+  const out = new PassThrough().on('data', (chunk) => lines.push(...String(chunk).trim().split('\n')))
+  const logged = await createApp(t, database, { LOG_LEVEL: 'info' }, { logTo: out })
+  const user = await signUp(logged)
+  await user.ask('POST', '/todos', { title: 'a private matter' })
+  await user.ask('GET', '/todos?count=exact&q=private', undefined, { 'x-request-id': 'mine' })
+  await logged.inject('/nothing')
+  const entries = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request')
+  t.match(entries, [
+    { method: 'POST', route: '/register', status: 201, statements: 0 },
+    { method: 'POST', route: '/login', status: 200 },
+    {
+      method: 'POST',
+      route: '/todos',
+      status: 201,
+      user_id: user.id,
+      statements: 1,
+      db_ms: Number,
+      ms: Number,
+    },
+    { method: 'GET', route: '/todos', status: 200, user_id: user.id, statements: 2, reqId: 'mine' },
+    { route: 'none', status: 404 },
+  ])
+  const secrets = [password, user.token, user.refreshToken, user.email, 'private']
+  for (const secret of secrets) t.notOk(lines.join().includes(secret))
+})
