@@ -82,8 +82,8 @@ begin
   select k.inner_block, k.outer_block into key
   from identity.secret_keys k where k.purpose = 'context' and k.id::text = key_id;
   expected := encode(identity.hmac(key.inner_block, key.outer_block, identity.context_binding() || ' ' || fields), 'hex');
-  -- Hashes under the key are compared, so that the time that it takes tells nothing about the expected seal.
-  if identity.hmac(key.inner_block, key.outer_block, seal) = identity.hmac(key.inner_block, key.outer_block, expected) then
+  -- Hashes with the key are compared, so that the time that it takes tells nothing about the expected seal.
+  if sha256(key.inner_block || convert_to(seal, 'UTF8')) = sha256(key.inner_block || convert_to(expected, 'UTF8')) then
     if required_scope is null or required_scope = any (parts[4:]) then return parts; end if;
   end if;
   return null;
@@ -112,7 +112,7 @@ ALTER TABLE ONLY identity.secret_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE identity.secret_keys IS 'Keys that never leave the database: leave this table''s data out of dumps, and call app.rotate_context_key() after a restore.';
 
-COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, the one before it is still accepted. password_salt: makes up salts for unknown emails.';
+COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails.';
 
 COMMENT ON COLUMN identity.secret_keys.inner_block IS 'The key, padded to a block of SHA-256 and combined with ipad (RFC 2104, section 2).';
 
@@ -403,10 +403,10 @@ CREATE FUNCTION app.rehash(old_password_hash text, new_password_hash text) RETUR
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  UPDATE identity.credentials SET password_hash = rehash.new_password_hash
-   WHERE ((credentials.user_id = app.user_id()) AND (credentials.password_hash = rehash.old_password_hash));
+   WHERE ((credentials.user_id = app.user_id('account'::text)) AND (credentials.password_hash = rehash.old_password_hash) AND (app.logged_in_at() > (now() - '00:01:00'::interval)));
 END;
 
-COMMENT ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) IS 'Replaces the hash of the transaction''s user by one of another cost for the same password.';
+COMMENT ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) IS 'Replaces the hash of the transaction''s user by one of another cost for the same password, just after a login.';
 
 CREATE FUNCTION app.remove_expired(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -414,26 +414,28 @@ CREATE FUNCTION app.remove_expired(batch integer) RETURNS integer
     AS $$
 declare
   removed integer;
+  -- Few, whoever calls: nobody waits long for the locks.
+  rows constant integer := least(batch, 1000);
 begin
   with ended as (
     delete from identity.sessions where (user_id, id) in
-      (select user_id, id from identity.sessions where expires_at < now() order by expires_at limit batch)
+      (select user_id, id from identity.sessions where expires_at < now() order by expires_at limit rows)
     returning 1
   ), spent as (
     delete from identity.refresh_tokens where (user_id, hash) in
-      (select user_id, hash from identity.refresh_tokens where expires_at < now() order by expires_at limit batch)
+      (select user_id, hash from identity.refresh_tokens where expires_at < now() order by expires_at limit rows)
     returning 1
   ), expired as (
     delete from identity.access_tokens where (user_id, id) in
-      (select user_id, id from identity.access_tokens where expires_at < now() - interval '30 days' order by expires_at limit batch)
+      (select user_id, id from identity.access_tokens where expires_at < now() - interval '30 days' order by expires_at limit rows)
     returning 1
   ), old as (
     delete from identity.events where (user_id, id) in
-      (select user_id, id from identity.events where created_at < now() - interval '1 year' order by created_at limit batch)
+      (select user_id, id from identity.events where created_at < now() - interval '1 year' order by created_at limit rows)
     returning 1
   ), forgotten as (
     delete from public.idempotency_keys where (user_id, key) in
-      (select user_id, key from public.idempotency_keys where expires_at < now() order by expires_at limit batch)
+      (select user_id, key from public.idempotency_keys where expires_at < now() order by expires_at limit rows)
     returning 1
   )
   select count(*) into removed
@@ -442,16 +444,17 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind, and returns how many were removed.';
+COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
 CREATE FUNCTION app.rotate_context_key() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- The newest key so far stays, for the transactions that it has sealed.
-  delete from identity.secret_keys k where k.purpose = 'context' and k.id < (
-    select max(l.id) from identity.secret_keys l where l.purpose = 'context');
+  -- A key stays for five minutes after a newer one was made, for the transactions that it has sealed.
+  delete from identity.secret_keys k where k.purpose = 'context' and exists (
+    select from identity.secret_keys l
+    where l.purpose = 'context' and l.id > k.id and l.created_at < now() - interval '5 minutes');
   perform identity.add_key('context');
   if not exists (select from identity.secret_keys k where k.purpose = 'password_salt') then
     perform identity.add_key('password_salt');
@@ -459,7 +462,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context. The one before it is accepted until the next rotation, so requests can go on meanwhile.';
+COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context, and removes those that were replaced more than five minutes ago: requests can go on meanwhile.';
 
 CREATE TABLE public.schema_migrations (
     version character varying(128) NOT NULL
@@ -481,65 +484,6 @@ CREATE FUNCTION app.scopes() RETURNS text[]
     RETURN (app.context())[4:];
 
 COMMENT ON FUNCTION app.scopes() IS 'The scopes of this transaction''s credential.';
-
-CREATE FUNCTION app.search_keys(owner uuid, words text) RETURNS bigint[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT array_agg(hashtextextended(word.lexeme, hashtextextended((search_keys.owner)::text, (0)::bigint))) AS array_agg FROM unnest(to_tsvector('simple'::regconfig, lower(regexp_replace(NORMALIZE(search_keys.words, NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text)))) word(lexeme, positions, weights));
-
-COMMENT ON FUNCTION app.search_keys(owner uuid, words text) IS 'The words of a text as one user''s search keys; null when there is none.';
-
-CREATE TABLE public.todos (
-    user_id uuid DEFAULT app.user_id() NOT NULL,
-    id uuid NOT NULL,
-    title text NOT NULL,
-    notes text,
-    completed boolean DEFAULT false NOT NULL,
-    completed_at timestamp with time zone,
-    due_at timestamp with time zone,
-    priority smallint DEFAULT 0 NOT NULL,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    "position" integer DEFAULT 0 NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT todos_completed_at_agrees CHECK ((completed = (completed_at IS NOT NULL))),
-    CONSTRAINT todos_notes_length CHECK ((char_length(notes) <= 10000)),
-    CONSTRAINT todos_priority_range CHECK (((priority >= 0) AND (priority <= 3))),
-    CONSTRAINT todos_tags_count CHECK ((cardinality(tags) <= 20)),
-    CONSTRAINT todos_title_length CHECK ((char_length(title) <= 200)),
-    CONSTRAINT todos_title_not_blank CHECK ((btrim(title) <> ''::text))
-);
-
-ALTER TABLE ONLY public.todos FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE public.todos IS 'The todos of all users; the policies show each user their own.';
-
-COMMENT ON COLUMN public.todos.user_id IS 'The owner. Set by its default, app.user_id(), and nothing else.';
-
-COMMENT ON COLUMN public.todos.id IS 'UUIDv7, generated by the API: later todos have greater ids.';
-
-COMMENT ON COLUMN public.todos.priority IS '0 none, 1 low, 2 medium, 3 high.';
-
-COMMENT ON COLUMN public.todos."position" IS 'The user''s own order.';
-
-COMMENT ON COLUMN public.todos.version IS 'Increases by one with every change.';
-
-CREATE FUNCTION app.search_todos(words text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- WITH found AS MATERIALIZED (
-          SELECT todos.user_id,
-             todos.id
-            FROM public.todos
-           WHERE (app.search_keys(todos.user_id, ((todos.title || ' '::text) || COALESCE(todos.notes, ''::text))) @> app.search_keys(app.user_id(), search_todos.words))
-         )
-  SELECT found.id
-    FROM found
-   WHERE (found.user_id = app.user_id());
-END;
-
-COMMENT ON FUNCTION app.search_todos(words text) IS 'The todos of the transaction''s user that have every one of the words in title or notes.';
 
 CREATE FUNCTION identity.add_key(new_purpose text) RETURNS void
     LANGUAGE plpgsql
@@ -654,6 +598,49 @@ COMMENT ON COLUMN public.idempotency_keys.fingerprint IS 'SHA-256 of method, pat
 
 COMMENT ON COLUMN public.idempotency_keys.result IS 'The rows that the write returned; a retry gets the same response.';
 
+CREATE TABLE public.todos (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    id uuid NOT NULL,
+    title text NOT NULL,
+    notes text,
+    folded_title text DEFAULT ''::text NOT NULL,
+    folded_notes text,
+    completed boolean DEFAULT false NOT NULL,
+    completed_at timestamp with time zone,
+    due_at timestamp with time zone,
+    priority smallint DEFAULT 0 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT todos_completed_at_agrees CHECK ((completed = (completed_at IS NOT NULL))),
+    CONSTRAINT todos_notes_length CHECK ((char_length(notes) <= 10000)),
+    CONSTRAINT todos_priority_range CHECK (((priority >= 0) AND (priority <= 3))),
+    CONSTRAINT todos_tags_count CHECK ((cardinality(tags) <= 20)),
+    CONSTRAINT todos_title_length CHECK ((char_length(title) <= 200)),
+    CONSTRAINT todos_title_not_blank CHECK ((btrim(title) <> ''::text))
+)
+WITH (fillfactor='90');
+
+ALTER TABLE ONLY public.todos FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.todos IS 'The todos of all users; the policies show each user their own.';
+
+COMMENT ON COLUMN public.todos.user_id IS 'The owner. Set by its default, app.user_id(), and nothing else.';
+
+COMMENT ON COLUMN public.todos.id IS 'UUIDv7, generated by the API: later todos have greater ids.';
+
+COMMENT ON COLUMN public.todos.folded_title IS 'The title without case and accents, written by the API with the title: searched with LIKE, and sorted by.';
+
+COMMENT ON COLUMN public.todos.folded_notes IS 'The same of the notes.';
+
+COMMENT ON COLUMN public.todos.priority IS '0 none, 1 low, 2 medium, 3 high.';
+
+COMMENT ON COLUMN public.todos."position" IS 'The user''s own order.';
+
+COMMENT ON COLUMN public.todos.version IS 'Increases by one with every change.';
+
 ALTER TABLE ONLY identity.access_tokens
     ADD CONSTRAINT access_tokens_hash_key UNIQUE (user_id, hash);
 
@@ -700,22 +687,6 @@ CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (
 CREATE INDEX sessions_expires_at_idx ON identity.sessions USING btree (expires_at);
 
 CREATE INDEX idempotency_keys_expires_at_idx ON public.idempotency_keys USING btree (expires_at);
-
-CREATE INDEX todos_due_at_idx ON public.todos USING btree (user_id, (
-CASE
-    WHEN (due_at IS NULL) THEN 'infinity'::timestamp with time zone
-    ELSE due_at
-END), id);
-
-CREATE INDEX todos_position_idx ON public.todos USING btree (user_id, "position", id);
-
-CREATE INDEX todos_priority_idx ON public.todos USING btree (user_id, priority, id);
-
-CREATE INDEX todos_search_idx ON public.todos USING gin (app.search_keys(user_id, ((title || ' '::text) || COALESCE(notes, ''::text)))) WITH (fastupdate=off);
-
-CREATE INDEX todos_title_idx ON public.todos USING btree (user_id, title COLLATE "C", id);
-
-CREATE INDEX todos_updated_at_idx ON public.todos USING btree (user_id, updated_at, id);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (COALESCE(email_folded, lower((email COLLATE "C"))));
 
@@ -831,7 +802,7 @@ ALTER TABLE identity.secret_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY secret_keys_delete_auth ON identity.secret_keys FOR DELETE TO todo_auth USING ((purpose = 'context'::text));
 
-COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys before the last.';
+COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys that were replaced.';
 
 CREATE POLICY secret_keys_insert_auth ON identity.secret_keys FOR INSERT TO todo_auth WITH CHECK (true);
 
@@ -909,10 +880,6 @@ CREATE POLICY todos_insert_own ON public.todos FOR INSERT TO todo_api WITH CHECK
 
 COMMENT ON POLICY todos_insert_own ON public.todos IS 'With todos:write, users create todos of their own.';
 
-CREATE POLICY todos_select_auth ON public.todos FOR SELECT TO todo_auth USING (true);
-
-COMMENT ON POLICY todos_select_auth ON public.todos IS 'app.search_todos looks for words, and returns only ids of the transaction''s user.';
-
 CREATE POLICY todos_select_own ON public.todos FOR SELECT TO todo_api USING ((user_id = app.user_id()));
 
 COMMENT ON POLICY todos_select_own ON public.todos IS 'Users see their own todos only.';
@@ -970,6 +937,8 @@ GRANT SELECT(id),INSERT(id) ON TABLE identity.secret_keys TO todo_auth;
 GRANT SELECT(inner_block),INSERT(inner_block) ON TABLE identity.secret_keys TO todo_auth;
 
 GRANT SELECT(outer_block),INSERT(outer_block) ON TABLE identity.secret_keys TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.secret_keys TO todo_auth;
 
 REVOKE ALL ON FUNCTION app.has_context_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.has_context_key() TO todo_api;
@@ -1090,45 +1059,6 @@ GRANT ALL ON FUNCTION app.schema_version() TO todo_api;
 REVOKE ALL ON FUNCTION app.scopes() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.scopes() TO todo_api;
 
-REVOKE ALL ON FUNCTION app.search_keys(owner uuid, words text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search_keys(owner uuid, words text) TO todo_api;
-GRANT ALL ON FUNCTION app.search_keys(owner uuid, words text) TO todo_auth;
-
-GRANT DELETE ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(user_id) ON TABLE public.todos TO todo_api;
-GRANT SELECT(user_id) ON TABLE public.todos TO todo_auth;
-
-GRANT SELECT(id),INSERT(id) ON TABLE public.todos TO todo_api;
-GRANT SELECT(id) ON TABLE public.todos TO todo_auth;
-
-GRANT SELECT(title),INSERT(title),UPDATE(title) ON TABLE public.todos TO todo_api;
-GRANT SELECT(title) ON TABLE public.todos TO todo_auth;
-
-GRANT SELECT(notes),INSERT(notes),UPDATE(notes) ON TABLE public.todos TO todo_api;
-GRANT SELECT(notes) ON TABLE public.todos TO todo_auth;
-
-GRANT SELECT(completed),INSERT(completed),UPDATE(completed) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(completed_at),INSERT(completed_at),UPDATE(completed_at) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(due_at),INSERT(due_at),UPDATE(due_at) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(priority),INSERT(priority),UPDATE(priority) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(tags),INSERT(tags),UPDATE(tags) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(created_at) ON TABLE public.todos TO todo_api;
-
-GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.todos TO todo_api;
-
-REVOKE ALL ON FUNCTION app.search_todos(words text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search_todos(words text) TO todo_api;
-
 REVOKE ALL ON FUNCTION identity.add_key(new_purpose text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.context_binding() FROM PUBLIC;
@@ -1196,6 +1126,38 @@ GRANT SELECT(result),INSERT(result),UPDATE(result) ON TABLE public.idempotency_k
 
 GRANT SELECT(expires_at),UPDATE(expires_at) ON TABLE public.idempotency_keys TO todo_api;
 GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO todo_auth;
+
+GRANT DELETE ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(user_id) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(id),INSERT(id) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(title),INSERT(title),UPDATE(title) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(notes),INSERT(notes),UPDATE(notes) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(folded_title),INSERT(folded_title),UPDATE(folded_title) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(folded_notes),INSERT(folded_notes),UPDATE(folded_notes) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(completed),INSERT(completed),UPDATE(completed) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(completed_at),INSERT(completed_at),UPDATE(completed_at) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(due_at),INSERT(due_at),UPDATE(due_at) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(priority),INSERT(priority),UPDATE(priority) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(tags),INSERT(tags),UPDATE(tags) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(created_at) ON TABLE public.todos TO todo_api;
+
+GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.todos TO todo_api;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE todo_auth REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
 
