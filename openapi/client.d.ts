@@ -441,7 +441,6 @@ export interface components {
             /**
              * Format: uri-reference
              * @description A URI reference to the description of this kind of problem: `/problems/{code}`.
-             * @example /problems/not_found
              */
             type: string;
             /** @example Not found */
@@ -670,7 +669,10 @@ export interface components {
                  */
                 count: number;
             }[];
-            /** @example 100 */
+            /**
+             * @description Tags per page.
+             * @example 100
+             */
             limit: number;
             /**
              * @description The number of items to skip.
@@ -1085,7 +1087,6 @@ export interface components {
             /**
              * Format: uri-reference
              * @description The `type` of its problem documents.
-             * @example /problems/not_found
              */
             type: string;
             /**
@@ -2196,7 +2197,10 @@ export interface operations {
     deleteTodos: {
         parameters: {
             query?: {
-                /** @description Only those that are completed. */
+                /**
+                 * @description Only those that are completed.
+                 * @example true
+                 */
                 completed?: true;
                 /** @description All of them. */
                 all?: true;
@@ -2329,6 +2333,7 @@ export interface operations {
     listTags: {
         parameters: {
             query?: {
+                /** @description Tags per page. */
                 limit?: number;
                 /** @description The number of items to skip. */
                 offset?: number;
@@ -4829,7 +4834,6 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "type": "/problems/not_found",
                      *           "code": "not_found",
                      *           "status": 404,
                      *           "title": "Not found",
@@ -4947,7 +4951,6 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/not_found",
                      *       "code": "not_found",
                      *       "status": 404,
                      *       "title": "Not found",

@@ -34,7 +34,7 @@ t.test('reads .env in every form that editors write', async (t) => {
   ]) {
     writeFileSync(file, encoded)
     t.throws(() => loadEnvironment([file]), {
-      message: `The file ${file} is not UTF-8 text, but probably UTF-16: save it as UTF-8.`,
+      message: `The file ${file} is not UTF-8 text, probably UTF-16: save it as UTF-8.`,
     })
   }
   t.throws(() => loadEnvironment([t.testdirName]), { message: /^The file \S+ cannot be read \(EISDIR\): / })

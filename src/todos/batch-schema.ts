@@ -4,7 +4,9 @@ import { NewTodo, Todo, TodoPatch } from './schema.ts'
 
 export const BulkQuery = Type.Object(
   {
-    completed: Type.Optional(Type.Literal(true, { description: 'Only those that are completed.' })),
+    completed: Type.Optional(
+      Type.Literal(true, { description: 'Only those that are completed.', examples: [true] }),
+    ),
     all: Type.Optional(Type.Literal(true, { description: 'All of them.' })),
   },
   { additionalProperties: false },

@@ -102,7 +102,7 @@ const TagCount = Type.Object({
 })
 export type TagCount = Static<typeof TagCount>
 
-const tagLimit = { minimum: 1, maximum: 1000, examples: [100] }
+const tagLimit = { minimum: 1, maximum: 1000, description: 'Tags per page.', examples: [100] }
 export const TagPage = Type.Object(
   { data: Type.Array(TagCount, { maxItems: tagLimit.maximum }), ...Page, limit: Type.Integer(tagLimit) },
   { $id: 'TagPage' },

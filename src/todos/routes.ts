@@ -89,8 +89,9 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
       const todo = firstOrNotFound(await request.withUser((tx) => getTodo(tx, params.id)))
       const etag = toEntityTag(todo.version)
       if (!matchesAny(headers['if-match'], etag)) throw new ApiError('precondition_failed')
+      const modified = isModified(headers['if-none-match'], etag)
       reply.header('etag', etag)
-      if (isModified(headers['if-none-match'], etag)) return reply.send(todo)
+      if (modified) return reply.send(todo)
       return reply.code(304).send(method === 'HEAD' ? unknownContent() : undefined)
     },
   )

@@ -73,7 +73,7 @@ t.test(
     await t.rejects(opened.withoutUser(insert), { code: 'unavailable' })
     await t.rejects(opened.withUser(credential, 'read write', insert), {
       code: 'unavailable',
-      extras: { detail: /not known/ },
+      extras: { detail: /outcome of this write is unknown/ },
     })
     t.same(await opened.withoutUser((tx) => tx`select 1`), [{ x: 'a' }])
   },

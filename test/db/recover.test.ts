@@ -54,7 +54,7 @@ t.test('starts when another process has the ID of the stopped server', async (t)
 
 t.test('explains why the data folder cannot be made', async (t) => {
   await t.rejects(startCluster(join(makeFolder(t), 'cluster'), ''), {
-    message: /^The embedded PostgreSQL could not make its data folder: /,
+    message: /^The embedded PostgreSQL could not create its data folder: /,
   })
   const unknown = new Error('initdb: error: could not look up effective user ID 12345')
   t.match(explainInitdb(unknown, { uid: 12345 }), /^User 12345 has no entry in \/etc\/passwd, /)

@@ -137,7 +137,7 @@ t.test('migrates down and up again with the db: scripts', async (t) => {
     ['schema_migrations'],
   )
   const none = { DATABASE_URL: '', MIGRATION_DATABASE_URL: '', DATA_DIR: '/nowhere' }
-  await t.rejects(script('status', none), { code: 2, stderr: /^There is no database: / })
+  await t.rejects(script('status', none), { code: 2, stderr: /^No database is configured: / })
   const DATA_DIR = t.testdir({ env: `MIGRATION_DATABASE_URL=${ownerUrl}\n` })
   await script('migrate', { DATA_DIR })
   t.equal(await applied(), total, 'and finds the embedded database by its folder')

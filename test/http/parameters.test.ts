@@ -66,7 +66,7 @@ t.test('takes booleans as true and false only', async (t) => {
 })
 
 t.test('takes a parameter once', async (t) => {
-  const message = 'must be given once'
+  const message = 'must be given only once'
   for (const query of [
     'limit=1&limit=2',
     'limit=1&limit=1',

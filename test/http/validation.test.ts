@@ -148,7 +148,7 @@ t.test('names what it cannot explain all the same', async (t) => {
 t.test('knows every keyword that the schemas of requests use', async (t) => {
   const { paths, components } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8'))
   const known =
-    /^(\$ref|type|properties|required|additionalProperties|items|(min|max)(Items|Length|imum)|uniqueItems|pattern|format|enum|const|oneOf|discriminator|description|examples|default|x-(normalize|distinct))$/
+    /^(\$ref|title|type|properties|required|additionalProperties|items|(min|max)(Items|Length|imum)|uniqueItems|pattern|format|enum|const|oneOf|discriminator|description|examples|default|x-(normalize|distinct))$/
   const seen = new Set<unknown>()
   function check(schema: Schema): void {
     if (seen.has(schema)) return
@@ -219,5 +219,5 @@ t.test('fails to start with a schema that is broken', async (t) => {
     other.addSchema({ $id: 'Other', type: 'integer' })
     other.post('/another', { schema: { body: Type.Ref('Other') } }, async () => ({}))
   })
-  await t.rejects(async () => app.ready(), /two schemas Other/)
+  await t.rejects(async () => app.ready(), /Two different schemas have the id Other/)
 })

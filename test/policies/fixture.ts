@@ -65,7 +65,7 @@ insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at,
 insert into identity.events (user_id, id, kind, created_at) values
   (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
   (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});
-insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'hers', 'hers'), (:bob, :other, 'his', 'his');
+insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'common hers', 'common hers'), (:bob, :other, 'common his', 'common his');
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
 delete from users where id = :gone`

@@ -83,7 +83,9 @@ export const isolationChecks: Record<string, (world: World) => Promise<void>> = 
       '/tokens/{id}': ada.pat.id,
       '/me/sessions/{id}': ada.session,
     }
-    for (const [path, operations] of Object.entries(document.paths).filter(([path]) => path.includes('{'))) {
+    for (const [path, operations] of Object.entries(document.paths).filter(([path]) =>
+      path.includes('{id}'),
+    )) {
       const id = ids[path] ?? (await createExample(ada.ask, path))
       for (const verb of Object.keys(operations))
         await cannotTell(bob.ask, verb.toUpperCase() as Verb, path, id)

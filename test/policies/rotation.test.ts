@@ -49,7 +49,9 @@ t.test('accepts a context sealed with a key that was replaced, until that is rem
 
 t.test('shows and does nothing without a key, as after a restore, until one is made', async (t) => {
   await database.admin`delete from identity.secret_keys`
-  t.match(await findReadinessFaults(app.database), [/^There is no key .* app\.rotate_context_key\(\)/])
+  t.match(await findReadinessFaults(app.database), [
+    /^The key that signs the user context is missing: .*app\.rotate_context_key\(\)/,
+  ])
   problem(t, await app.inject('/ready'), 503, 'unavailable')
   t.same((await user.ask('GET', '/todos')).json().data, [])
   t.not((await user.ask('POST', '/todos', { title: 'x' })).statusCode, 201)

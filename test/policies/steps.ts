@@ -44,6 +44,12 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
   async 'GET /ready'(me) {
     equal((await me.ask(200, get('/ready'))).json().status, 'ok')
   },
+  async 'GET /problems'(me) {
+    equal((await me.ask(200, get('/problems'))).headers['content-type'], 'application/json; charset=utf-8')
+  },
+  async 'GET /problems/{code}'(me) {
+    equal((await me.ask(200, get('/problems/not_found'))).json().code, 'not_found')
+  },
   async 'POST /register'(me, { whose }) {
     // An email is taken or not: that much is told, whoever has it, and nothing else.
     const email = whose === 'own' ? me.email.toUpperCase() : STRANGER

@@ -17,8 +17,8 @@ const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
       )
       .map((example) => example.get('value').toJS())
     return element(
-      'section',
-      { className: 'errors-of-operation', 'aria-label': 'Errors' },
+      'div',
+      { className: 'errors-of-operation' },
       element('h4', null, 'Errors'),
       element(
         'ul',

@@ -37,7 +37,7 @@ t.test(
 
     for (const { path, operationId, responses } of operations) {
       const block = await tryOut(page, operationId)
-      const id = path.includes('{') && (await (make[path]?.() ?? createExample(ask, path)))
+      const id = path.includes('{id}') && (await (make[path]?.() ?? createExample(ask, path)))
       // A todo of the user is filled in.
       if (path === '/todos/{id}') await block.locator('input[placeholder=id]:not([value=""])').waitFor()
       else if (id) await block.getByPlaceholder('id', { exact: true }).fill(id)

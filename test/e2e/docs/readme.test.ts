@@ -120,7 +120,7 @@ t.test('the figures are those of docs/bench.json', async (t) => {
 
 t.test('every script is named, and every script that is named exists', async (t) => {
   const named = documents.flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(/(?:`|&& |^)npm (?:run )?([a-z][a-z:]+)/gm)].map(
+    [...readFileSync(file, 'utf8').matchAll(/(?:`|&& |^)npm (?:run )?([a-z][a-z\d:]+)/gm)].map(
       ([, name = '']) => name,
     ),
   )

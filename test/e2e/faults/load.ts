@@ -40,7 +40,7 @@ export function startLoad(api: () => string, token: string) {
       // A key whose first request is still under way is a refusal too.
       const busy = answer.status === 409 && body.code === 'request_in_progress'
       if (answer.status !== 201 && !told && !busy) strange.push(`${answer.status} ${JSON.stringify(body)}`)
-      return { title, status: answer.status, open: /not known/.test(`${body.detail}`) }
+      return { title, status: answer.status, open: /outcome of this write is unknown/.test(`${body.detail}`) }
     } catch {
       return { title, status: 0, open: true }
     } finally {

@@ -15,11 +15,11 @@ defaults
   timeout check 2s
 frontend public
   bind 127.0.0.1:${port}
-  default_frontend stats
+  default_backend api
+frontend stats
   bind 127.0.0.1:${statsPort}
   stats enable
   stats uri /
-backend api
 backend api
   balance roundrobin
   option httpchk GET /ready
