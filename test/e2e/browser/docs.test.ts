@@ -84,7 +84,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     await page.getByText('Use a token instead').click()
     await page.getByRole('textbox', { name: 'Token' }).fill('todo_pat_wrong')
     await page.keyboard.press('Enter')
-    await page.getByRole('alert').getByText('The token is not valid.').waitFor()
+    await page.getByRole('alert').getByText('Invalid token.').waitFor()
     await page.getByRole('textbox', { name: 'Token' }).fill(` ${token} `)
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Forget token' }).waitFor()
