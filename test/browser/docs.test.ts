@@ -23,7 +23,7 @@ import {
 t.setTimeout(300_000)
 
 t.test('the explorer in a browser', needs('chromium'), async (t) => {
-  const { app } = await setUp(t, { RATE_LIMIT_LOGIN_ACCOUNT: '4' })
+  const { app } = await setUp(t, { RATE_LIMIT_LOGIN_ACCOUNT: '3' })
   const open = await startBrowser(t, app)
 
   t.test('leads a newcomer with a keyboard from nothing to the first todo', async (t) => {
@@ -71,7 +71,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     await page.keyboard.press('Enter')
     await alert.getByText('Email or password is wrong.').waitFor()
     await page.keyboard.press('Enter')
-    await alert.getByText('The limit "login_account" allows 4 requests').waitFor()
+    await alert.getByText('The limit "login_account" allows 3 requests').waitFor()
     await page.keyboard.press('Escape')
     await logInButton(page).waitFor()
   })
@@ -82,10 +82,10 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     const { token } = (await user.ask('POST', '/tokens', { name: 'a', scopes: ['todos:read'] })).json()
     await logInButton(page).click()
     await page.getByText('Use a token instead').click()
-    await page.getByLabel('Token').fill('todo_pat_wrong')
+    await page.getByRole('textbox', { name: 'Token' }).fill('todo_pat_wrong')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('The token is not valid.').waitFor()
-    await page.getByLabel('Token').fill(` ${token} `)
+    await page.getByRole('textbox', { name: 'Token' }).fill(` ${token} `)
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Forget token' }).waitFor()
     t.equal(await execute(await tryOut(page, 'listTodos')), '200')
