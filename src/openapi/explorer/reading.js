@@ -1,7 +1,7 @@
 // @ts-nocheck: plain JavaScript for the browser.
 
 /** An operation that fits the screen: its errors in one table, one line each. */
-const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
+const readingPlugin = ({ React: { createElement: element } }) => {
   const isError = (_response, status) => /^[45]/.test(status)
 
   /** For what Swagger UI leaves without a name. */
@@ -76,8 +76,8 @@ const readingPlugin = ({ React: { createElement: element, Fragment } }) => {
         ),
       responses: (Original) => (props) =>
         element(
-          Fragment,
-          null,
+          'div',
+          { ref: name('.responses-table', 'aria-label', `Responses of ${props.method} ${props.path}`) },
           element(Original, { ...props, responses: props.responses.filterNot(isError) }),
           element(Errors, { responses: props.responses.filter(isError) }),
         ),

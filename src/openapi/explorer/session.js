@@ -94,8 +94,9 @@ const session = (() => {
   /** One tab at a time; outside a secure context there are no locks. */
   const locked = (work) => (navigator.locks ? navigator.locks.request(KEY, work) : work())
 
-  async function refreshOnce() {
-    if (!current?.refreshToken || (await askPeers())) return
+  async function refreshOnce(before) {
+    // Another tab may have renewed it while this one waited.
+    if (current !== before || !current?.refreshToken || (await askPeers())) return
     const { email, id, refreshToken } = current
     try {
       const tokens = await call('refresh', { body: { refresh_token: refreshToken } })
@@ -109,7 +110,8 @@ const session = (() => {
   }
 
   function refresh() {
-    refreshing ??= locked(refreshOnce).finally(() => {
+    const before = current
+    refreshing ??= locked(() => refreshOnce(before)).finally(() => {
       refreshing = undefined
     })
     return refreshing

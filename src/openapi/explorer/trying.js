@@ -68,7 +68,8 @@ const tryingPlugin = ({ React }) => {
     (original, { specActions, specSelectors }) =>
     async (path, method, response) => {
       const name = `${method} ${path}`
-      const { status, ok, text } = response
+      // Swagger UI wraps a response that is an error.
+      const { status, ok, text } = response.err?.response ?? response
       if (
         status === 401 &&
         /"expired_token"/.test(text) &&

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Block, readBlocks } from '../../support/markdown.ts'
 
-// Follows docs/adding-a-resource.md in a copy of the tree: with everything on the page the quick tests
-// must pass, and they must fail when the isolation of the table is broken.
+// Follows docs/adding-a-resource.md in a copy of the tree: with everything on the page the tests of
+// the database, the document and the structure must pass, and they must fail when the isolation of the table is broken.
 
 const blocks = readBlocks('docs/adding-a-resource.md')
+const folders = ['openapi', 'policies', 'project']
 const copy = mkdtempSync(join(tmpdir(), 'todo-api-resource-'))
 // The embedded PostgreSQL of the copy's tests may run as another user.
 execFileSync('chmod', ['755', copy])
@@ -79,7 +80,7 @@ try {
     await stop()
   }
   expectPass('run', 'lint')
-  expectPass('test', '--', '--disable-coverage')
+  expectPass('test', '--', '--disable-coverage', ...folders.map((name) => `test/${name}/**/*.test.ts`))
 
   // A careless policy: the isolation tests notice without a line about the table.
   const migration = files.find(({ file }) => file.includes('migrations'))
