@@ -51,7 +51,9 @@ for (const [path, operations] of Object.entries(paths))
         for (const { name, in: place } of inputs) {
           const value = parameters[name]
           if (value === undefined) continue
-          if (place === 'path') url = path.replace('{id}', encodeURIComponent(asText(value)))
+          // A lone surrogate cannot be percent-encoded.
+          const encoded = () => encodeURIComponent(Buffer.from(asText(value)).toString())
+          if (place === 'path') url = path.replace(`{${name}}`, encoded)
           else if (place === 'query') query.append(name, asText(value))
           else if (/^[\x20-\x7e\x80-\xff]*$/.test(asText(value))) headers[name] = asText(value)
         }
