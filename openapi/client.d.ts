@@ -441,6 +441,7 @@ export interface components {
             /**
              * Format: uri-reference
              * @description A URI reference to the description of this kind of problem: `/problems/{code}`.
+             * @example /problems/not_found
              */
             type: string;
             /** @example Not found */
@@ -1087,6 +1088,7 @@ export interface components {
             /**
              * Format: uri-reference
              * @description The `type` of its problem documents.
+             * @example /problems/not_found
              */
             type: string;
             /**
@@ -4834,6 +4836,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
+                     *           "type": "/problems/not_found",
                      *           "code": "not_found",
                      *           "status": 404,
                      *           "title": "Not found",
@@ -4951,6 +4954,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "type": "/problems/not_found",
                      *       "code": "not_found",
                      *       "status": 404,
                      *       "title": "Not found",

@@ -6,6 +6,7 @@ export const Problem = Type.Object(
       maxLength: 200,
       format: 'uri-reference',
       description: 'A URI reference to the description of this kind of problem: `/problems/{code}`.',
+      examples: ['/problems/not_found'],
     }),
     title: Type.String({ maxLength: 200, examples: ['Not found'] }),
     status: Type.Integer({ minimum: 400, maximum: 599, examples: [404] }),

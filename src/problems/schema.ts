@@ -12,6 +12,7 @@ export const ProblemType = Type.Object(
       maxLength: 200,
       format: 'uri-reference',
       description: 'The `type` of its problem documents.',
+      examples: ['/problems/not_found'],
     }),
     code: text(50, 'not_found', 'The `code` of its problem documents.'),
     status: Type.Integer({ minimum: 400, maximum: 599, examples: [404] }),
