@@ -252,7 +252,7 @@ ALTER TABLE ONLY identity.sessions FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE identity.sessions IS 'One row per login. An access token works only while its session exists.';
 
-COMMENT ON COLUMN identity.sessions.secret_hash IS 'SHA-256 of a secret that each of the session''s tokens carries: its id alone authenticates nobody.';
+COMMENT ON COLUMN identity.sessions.secret_hash IS 'SHA-256 of the secret that every token of the session carries; the session''s id alone does not authenticate.';
 
 COMMENT ON COLUMN identity.sessions.scopes IS 'What the session''s tokens may do.';
 
@@ -414,7 +414,7 @@ CREATE FUNCTION app.remove_expired(batch integer) RETURNS integer
     AS $$
 declare
   removed integer;
-  -- Few, whoever calls: nobody waits long for the locks.
+  -- A limit that no caller can raise, so that others do not wait long for the locks.
   rows constant integer := least(batch, 1000);
 begin
   with ended as (

@@ -30,7 +30,7 @@ export interface Place {
 
 /**
  * Chooses the account that PostgreSQL runs as, because it refuses to run as root: instead of root, the owner of the
- * folder, so that this user can start it, too; or nobody, if the owner is root or lacks a name, which initdb needs. On
+ * folder, so that this user can start it, too; or the account `nobody`, if the owner is root or has no name, which initdb needs. On
  * Windows there is no user ID.
  */
 export async function accountFor(uid: number | undefined, folder?: string): Promise<Account> {

@@ -41,7 +41,7 @@ grant select (user_id, id, secret_hash, scopes, created_at, last_used_at, expire
   on identity.sessions to todo_auth;
 
 comment on table identity.sessions is 'One row per login. An access token works only while its session exists.';
-comment on column identity.sessions.secret_hash is 'SHA-256 of a secret that each of the session''s tokens carries: its id alone authenticates nobody.';
+comment on column identity.sessions.secret_hash is 'SHA-256 of the secret that every token of the session carries; the session''s id alone does not authenticate.';
 comment on column identity.sessions.scopes is 'What the session''s tokens may do.';
 comment on column identity.sessions.created_at is 'Time of the login.';
 comment on column identity.sessions.last_used_at is 'To the minute.';

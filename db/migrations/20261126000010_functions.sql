@@ -229,7 +229,7 @@ create function app.remove_expired(batch integer) returns integer
 as $$
 declare
   removed integer;
-  -- Few, whoever calls: nobody waits long for the locks.
+  -- A limit that no caller can raise, so that others do not wait long for the locks.
   rows constant integer := least(batch, 1000);
 begin
   with ended as (

@@ -1,41 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import postgres from 'postgres'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { explainInitdb, startCluster } from '../../db/embedded/cluster.ts'
 import { explainFileError, writeSecretFile } from '../../db/embedded/files.ts'
 import { accountFor } from '../../db/embedded/place.ts'
 import { isPostmasterOf, stopOrphan } from '../../db/embedded/postmaster.ts'
 import { runProgram } from '../../db/embedded/program.ts'
-import { type Embedded, startEmbedded } from '../../db/embedded/start.ts'
-
-function makeFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'todo-api-test-'))
-  chmodSync(folder, 0o755)
-  t.teardown(() => rmSync(folder, { recursive: true, maxRetries: 10 }))
-  return folder
-}
-const flags = ['fsync=off']
-const pidFile = (folder: string) => join(folder, 'postgres/data/postmaster.pid')
-/** Asks as the API's role, then stops the database. */
-async function useAndStop(t: Test, { databaseUrl, stop }: Embedded, message: string) {
-  const sql = postgres(databaseUrl, { max: 1 })
-  t.match(await sql`select current_user as me`, [{ me: 'todo_login' }], message)
-  await sql.end()
-  await stop()
-}
+import { startEmbedded } from '../../db/embedded/start.ts'
+import { flags, makeFolder, pidFile, useAndStop } from '../support/embedded.ts'
 
 t.test('starts when another process has the ID of the stopped server', async (t) => {
   const folder = makeFolder(t)

@@ -1,28 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import postgres from 'postgres'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { accountFor } from '../../../db/embedded/place.ts'
-import { type Embedded, startEmbedded } from '../../../db/embedded/start.ts'
-
-function makeFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'todo-api-test-'))
-  chmodSync(folder, 0o755)
-  t.teardown(() => rmSync(folder, { recursive: true, maxRetries: 10 }))
-  return folder
-}
-const flags = ['fsync=off']
-const pidFile = (folder: string) => join(folder, 'postgres/data/postmaster.pid')
-/** Asks as the API's role, then stops the database. */
-async function useAndStop(t: Test, { databaseUrl, stop }: Embedded, message: string) {
-  const sql = postgres(databaseUrl, { max: 1 })
-  t.match(await sql`select current_user as me`, [{ me: 'todo_login' }], message)
-  await sql.end()
-  await stop()
-}
+import { startEmbedded } from '../../../db/embedded/start.ts'
+import { flags, makeFolder, pidFile, useAndStop } from '../../support/embedded.ts'
 
 t.test('starts despite what earlier starts left behind', async (t) => {
   const folder = makeFolder(t)
