@@ -29,9 +29,9 @@ export interface Place {
 }
 
 /**
- * Chooses the account that PostgreSQL runs as, because it refuses to run as root: instead of root, the owner of the
- * folder, so that this user can start it, too; or the account `nobody`, if the owner is root or has no name, which initdb needs. On
- * Windows there is no user ID.
+ * Chooses the account that PostgreSQL runs as, because it refuses to run as root: the owner of the folder, who can then
+ * start it, too, or the account `nobody`, if the owner is root or has no name, which initdb needs. On Windows there is
+ * no user ID.
  */
 export async function accountFor(uid: number | undefined, folder?: string): Promise<Account> {
   if (uid !== 0) return {}
