@@ -71,7 +71,10 @@ async function withstand(
   await hurt(scene)
   const since = performance.now()
   await sleep(2500)
-  if (isDown) t.same([...new Set(load.answers('/ready', since))], [503], 'it is not ready')
+  if (isDown) {
+    await until('/ready is answered', () => load.answers('/ready', since).length > 0)
+    t.same([...new Set(load.answers('/ready', since))], [503], 'it is not ready')
+  }
   await mend(scene)
   const mended = performance.now()
   await load.more(50)
