@@ -36,6 +36,8 @@ export interface Database {
    */
   withoutUser<T>(run: Run<T>): Promise<T>
   stats: Pool['stats']
+  /** Whether statements on users' content name their shard. */
+  readonly sharded: boolean
   /** Waits for running transactions, then closes every connection. */
   close(): Promise<void>
 }
@@ -64,7 +66,7 @@ export function createDatabase(config: Config): Database {
       .finally(() => recording.delete(key))
   }
 
-  return { withUser, withoutUser, stats: pool.stats, close: pool.close }
+  return { withUser, withoutUser, stats: pool.stats, sharded: config.DATABASE_SHARDED, close: pool.close }
 }
 
 /** Runs a transaction again, once, when PostgreSQL rolled it back for a reason outside it. */
