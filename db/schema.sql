@@ -107,7 +107,7 @@ declare
 begin
   -- The condition of users_delete_own: no content is deleted when the account is not.
   if owner is null or (app.logged_in_at() > now() - interval '10 minutes') is not true then return; end if;
-  insert into identity.deleted_users (user_id) values (owner) on conflict do nothing;
+  insert into identity.deleted_users (id) values (owner) on conflict do nothing;
   perform identity.delete_rows(owner);
 end
 $$;
@@ -473,7 +473,7 @@ declare
 begin
   -- A limit that no caller can raise, as in app.remove_expired.
   for gone in
-    select d.user_id from identity.deleted_users d
+    select d.id from identity.deleted_users d
     where d.deleted_at < now() - interval '1 hour'
     order by d.deleted_at limit least(batch, 100)
   loop
@@ -483,7 +483,7 @@ begin
       execute format('set local app.context = %L', identity.sealed_context(gone, gone, null, '{account}'));
       removed := removed + identity.delete_rows(gone);
     end if;
-    delete from identity.deleted_users d where d.user_id = gone;
+    delete from identity.deleted_users d where d.id = gone;
     removed := removed + 1;
   end loop;
   execute format('set local app.context = %L', own_context);
@@ -615,7 +615,7 @@ $$;
 COMMENT ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) IS 'A value for app.context. Only todo_auth may call it.';
 
 CREATE TABLE identity.deleted_users (
-    user_id uuid NOT NULL,
+    id uuid NOT NULL,
     deleted_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
@@ -736,7 +736,7 @@ ALTER TABLE ONLY identity.credentials
     ADD CONSTRAINT credentials_pkey PRIMARY KEY (user_id);
 
 ALTER TABLE ONLY identity.deleted_users
-    ADD CONSTRAINT deleted_users_pkey PRIMARY KEY (user_id);
+    ADD CONSTRAINT deleted_users_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY identity.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (user_id, id);
@@ -848,7 +848,7 @@ CREATE POLICY deleted_users_delete_auth ON identity.deleted_users FOR DELETE TO 
 
 COMMENT ON POLICY deleted_users_delete_auth ON identity.deleted_users IS 'app.remove_orphans forgets an account once nothing of it is left.';
 
-CREATE POLICY deleted_users_insert_auth ON identity.deleted_users FOR INSERT TO todo_auth WITH CHECK ((user_id = app.user_id('account'::text)));
+CREATE POLICY deleted_users_insert_auth ON identity.deleted_users FOR INSERT TO todo_auth WITH CHECK ((id = app.user_id('account'::text)));
 
 COMMENT ON POLICY deleted_users_insert_auth ON identity.deleted_users IS 'app.delete_content records the transaction''s user.';
 
@@ -1201,7 +1201,7 @@ REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 
 GRANT DELETE ON TABLE identity.deleted_users TO todo_auth;
 
-GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.deleted_users TO todo_auth;
+GRANT SELECT(id),INSERT(id) ON TABLE identity.deleted_users TO todo_auth;
 
 GRANT SELECT(deleted_at) ON TABLE identity.deleted_users TO todo_auth;
 

@@ -5,9 +5,9 @@
 -- database its rows stay behind, and app.remove_orphans removes them.
 
 create table identity.deleted_users (
-  user_id uuid not null,
+  id uuid not null,
   deleted_at timestamptz not null default now(),
-  constraint deleted_users_pkey primary key (user_id)
+  constraint deleted_users_pkey primary key (id)
 );
 
 alter table identity.deleted_users enable row level security;
@@ -16,11 +16,11 @@ alter table identity.deleted_users force row level security;
 create policy deleted_users_select_auth on identity.deleted_users for select to todo_auth
   using (deleted_at < now() - interval '1 hour');
 create policy deleted_users_insert_auth on identity.deleted_users for insert to todo_auth
-  with check (user_id = app.user_id('account'));
+  with check (id = app.user_id('account'));
 create policy deleted_users_delete_auth on identity.deleted_users for delete to todo_auth
   using (deleted_at < now() - interval '1 hour');
 
-grant select (user_id, deleted_at), insert (user_id), delete on identity.deleted_users to todo_auth;
+grant select (id, deleted_at), insert (id), delete on identity.deleted_users to todo_auth;
 
 comment on table identity.deleted_users is 'The ids of accounts that were deleted within about an hour, for app.remove_orphans.';
 comment on policy deleted_users_select_auth on identity.deleted_users is 'app.remove_orphans waits until every write that began before the deletion has ended.';
@@ -87,7 +87,7 @@ declare
 begin
   -- The condition of users_delete_own: no content is deleted when the account is not.
   if owner is null or (app.logged_in_at() > now() - interval '10 minutes') is not true then return; end if;
-  insert into identity.deleted_users (user_id) values (owner) on conflict do nothing;
+  insert into identity.deleted_users (id) values (owner) on conflict do nothing;
   perform identity.delete_rows(owner);
 end
 $$;
@@ -103,7 +103,7 @@ declare
 begin
   -- A limit that no caller can raise, as in app.remove_expired.
   for gone in
-    select d.user_id from identity.deleted_users d
+    select d.id from identity.deleted_users d
     where d.deleted_at < now() - interval '1 hour'
     order by d.deleted_at limit least(batch, 100)
   loop
@@ -113,7 +113,7 @@ begin
       execute format('set local app.context = %L', identity.sealed_context(gone, gone, null, '{account}'));
       removed := removed + identity.delete_rows(gone);
     end if;
-    delete from identity.deleted_users d where d.user_id = gone;
+    delete from identity.deleted_users d where d.id = gone;
     removed := removed + 1;
   end loop;
   execute format('set local app.context = %L', own_context);
