@@ -133,6 +133,7 @@ select pg_temp.run_on_nodes(
     grant select on identity.secret_keys to todo_auth;', c.relowner::regrole)
   || string_agg(format('execute %L; alter function %s owner to todo_auth;', pg_get_functiondef(f.oid), f.oid::regprocedure), ' '
     order by f.oid)
+  || format('revoke temporary on database %I from public;', current_database())
   || 'revoke execute on all functions in schema app, identity from public;
     grant execute on function app.context(text), app.user_id(text), app.credential_id(), app.logged_in_at(), app.scopes(),
       app.has_scope(text) to todo_api;')
@@ -171,6 +172,8 @@ declare
   content record;
   item text;
 begin
+  -- Tables that refer to each other are created over one connection to each node.
+  set local citus.multi_shard_modify_mode = 'sequential';
   for content in
     select t.oid::regclass as name, t.relname, t.oid in (select logicalrelid from pg_dist_partition) as is_distributed,
       (select string_agg(quote_ident(d.attname), ', ') from pg_attribute d
