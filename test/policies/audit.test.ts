@@ -120,8 +120,10 @@ t.test('finds what every role may create until it is revoked', async (t) => {
 
 t.test('knows the grants and the missing foreign keys of a sharded table', async (t) => {
   const { admin, url } = await cloneDatabase(t)
-  const find = async () =>
-    (await audit(admin, { roles: [new URL(url).username], schemas: ['public'] })).findings
+  const find = async () => {
+    const { findings } = await audit(admin, { roles: [new URL(url).username] })
+    return findings.filter(({ object }) => object === 'public.todos')
+  }
   await admin`alter table todos drop constraint todos_user_id_fkey`
   await admin`grant insert (user_id, version) on todos to todo_api`
   const expected = [
@@ -129,9 +131,7 @@ t.test('knows the grants and the missing foreign keys of a sharded table', async
     { object: 'public.todos', finding: 'has no foreign key from user_id: rows outlive their owner' },
   ]
   t.same(await find(), expected)
-  await admin`create schema citus`
-  await admin`create table citus.pg_dist_partition (logicalrelid regclass)`
-  await admin`set search_path = public, citus`
+  await admin`create table pg_dist_partition (logicalrelid regclass)`
   t.same(await find(), expected, 'of a table that Citus has not distributed')
   await admin`insert into pg_dist_partition values ('todos')`
   t.same(await find(), [])
