@@ -480,13 +480,15 @@ begin
     -- app.delete_content may have been called without deleting the account.
     if not exists (select from public.users u where u.id = gone) then
       -- The policies let todo_auth delete the rows of the transaction's user only.
-      execute format('set local app.context = %L', identity.sealed_context(gone, gone, null, '{account}'));
+      -- By PERFORM of a function: outside a transaction block, Citus passes a SET LOCAL on to its nodes only from within
+      -- a query of a function.
+      perform identity.set_context(identity.sealed_context(gone, gone, null, '{account}'));
       removed := removed + identity.delete_rows(gone);
     end if;
     delete from identity.deleted_users d where d.id = gone;
     removed := removed + 1;
   end loop;
-  execute format('set local app.context = %L', own_context);
+  perform identity.set_context(own_context);
   return removed;
 end
 $$;
@@ -613,6 +615,13 @@ end
 $$;
 
 COMMENT ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) IS 'A value for app.context. Only todo_auth may call it.';
+
+CREATE FUNCTION identity.set_context(context text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ begin execute format('set local app.context = %L', context); end $$;
+
+COMMENT ON FUNCTION identity.set_context(context text) IS 'Sets app.context for the rest of the transaction.';
 
 CREATE TABLE identity.deleted_users (
     id uuid NOT NULL,
@@ -1192,6 +1201,8 @@ REVOKE ALL ON FUNCTION identity.delete_rows(owner uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.set_context(context text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 

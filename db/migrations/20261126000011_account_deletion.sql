@@ -93,6 +93,11 @@ end
 $$;
 comment on function app.delete_content() is 'Deletes all that the transaction''s user has stored, before the account is deleted in the same transaction; nothing unless the login is less than ten minutes old.';
 
+create function identity.set_context(context text) returns void
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$ begin execute format('set local app.context = %L', context); end $$;
+comment on function identity.set_context(text) is 'Sets app.context for the rest of the transaction.';
+
 create function app.remove_orphans(batch integer) returns integer
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -110,13 +115,15 @@ begin
     -- app.delete_content may have been called without deleting the account.
     if not exists (select from public.users u where u.id = gone) then
       -- The policies let todo_auth delete the rows of the transaction's user only.
-      execute format('set local app.context = %L', identity.sealed_context(gone, gone, null, '{account}'));
+      -- By PERFORM of a function: outside a transaction block, Citus passes a SET LOCAL on to its nodes only from within
+      -- a query of a function.
+      perform identity.set_context(identity.sealed_context(gone, gone, null, '{account}'));
       removed := removed + identity.delete_rows(gone);
     end if;
     delete from identity.deleted_users d where d.id = gone;
     removed := removed + 1;
   end loop;
-  execute format('set local app.context = %L', own_context);
+  perform identity.set_context(own_context);
   return removed;
 end
 $$;
@@ -143,7 +150,7 @@ begin
 end
 $$;
 set local role todo_auth;
-drop function app.remove_orphans(integer), app.delete_content(), identity.delete_rows(uuid);
+drop function app.remove_orphans(integer), identity.set_context(text), app.delete_content(), identity.delete_rows(uuid);
 reset role;
 do $$
 begin

@@ -68,7 +68,7 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['delete_content', / or \(app\.logged_in_at\(\).* is not true/],
   ['delete_rows', ' where user_id = $1'],
   ['remove_orphans', 'not exists (select from public.users u where u.id = gone)', 'true'],
-  ['remove_orphans', "'set local app.context = %L', own_context", "'select %L', own_context"],
+  ['remove_orphans', 'perform identity.set_context(own_context)', 'perform own_context'],
   ['schema_version', 'max(', 'min('],
 ]
 /** These check nothing that a user could get around; test/policies/rotation.test.ts holds the last two. */
