@@ -223,3 +223,6 @@ begin
   end loop;
 end
 $$;
+
+-- Citus may have created functions on the nodes for the tables: default privileges do not reach the nodes.
+select pg_temp.run_on_nodes('revoke execute on all functions in schema app, identity from public;');
