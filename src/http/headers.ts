@@ -36,7 +36,13 @@ export default fp<{ config: Config }>(
       // Responses are data: a browser that opens one must not run anything. The explorer has its own policy.
       contentSecurityPolicy: {
         useDefaults: false,
-        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+        directives: {
+          defaultSrc: ["'none'"],
+          objectSrc: ["'none'"],
+          baseUri: ["'none'"],
+          formAction: ["'none'"],
+          frameAncestors: ["'none'"],
+        },
       },
       crossOriginResourcePolicy: { policy: config.CORS_ORIGINS.length > 0 ? 'cross-origin' : 'same-origin' },
     })
@@ -53,6 +59,11 @@ export default fp<{ config: Config }>(
       })
     app.addHook('onRequest', async (request, reply) => {
       if (!isPage(request)) reply.header('cache-control', 'no-store')
+    })
+    // The server for static files names the charset of text only.
+    app.addHook('onSend', async (_request, reply) => {
+      const type = `${reply.getHeader('content-type')}`
+      if (type.endsWith('+xml')) reply.header('content-type', `${type}; charset=utf-8`)
     })
   },
   { name: 'headers' },
