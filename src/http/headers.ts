@@ -60,11 +60,6 @@ export default fp<{ config: Config }>(
     app.addHook('onRequest', async (request, reply) => {
       if (!isPage(request)) reply.header('cache-control', 'no-store')
     })
-    // The server for static files names the charset of text only.
-    app.addHook('onSend', async (_request, reply) => {
-      const type = `${reply.getHeader('content-type')}`
-      if (type.endsWith('+xml')) reply.header('content-type', `${type}; charset=utf-8`)
-    })
   },
   { name: 'headers' },
 )

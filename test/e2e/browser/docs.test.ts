@@ -163,7 +163,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     const { page } = await open(t)
     t.equal(await page.title(), 'TODO API')
     const { headers } = await app.inject(`${await page.locator('link[rel=icon]').getAttribute('href')}`)
-    t.equal(headers['content-type'], 'image/svg+xml')
+    t.equal(headers['content-type'], 'image/svg+xml; charset=utf-8')
   })
 
   for (const colorScheme of ['light', 'dark'] as const)
