@@ -16,7 +16,25 @@ t.test('names the contact for vulnerabilities (RFC 9116)', async (t) => {
   problem(t, await app.inject({ method: 'POST', url }), 405, 'method_not_allowed')
 })
 
+const { app, database } = await setUp(t)
+
 t.test('returns 404 when no contact is configured', async (t) => {
-  const { app } = await setUp(t)
   problem(t, await app.inject(url), 404, 'not_found')
+})
+
+t.test('has no account before someone registers', async (t) => {
+  t.same([...(await database.admin`select * from users`)], [])
+})
+
+t.test('serves files of the explorer only, and lists no folder', async (t) => {
+  t.equal((await app.inject('/docs/static/theme/mark.svg')).statusCode, 200)
+  for (const path of [
+    ...['/.git/config', '/.env', '/package.json', '/src/app.ts', '/docs/static/.env', '/docs/static/theme/'],
+    ...['/docs/static/../package.json', '/docs/static/%2e%2e/package.json', '/docs/static/..%2fpackage.json'],
+    ...['/docs/static/..%5cpackage.json', '/docs/guide/..%2f..%2fpackage', '/docs/guide/%2fetc%2fpasswd'],
+  ]) {
+    const { statusCode, body } = await app.inject(path)
+    t.ok([400, 404].includes(statusCode), `${path}: ${statusCode}`)
+    t.notMatch(body, /todo-api"|root:/, path)
+  }
 })
