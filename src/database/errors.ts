@@ -5,15 +5,13 @@ import { ApiError, insufficientScope, unauthorized, unavailable } from '../http/
 export type ConstraintErrors = Record<string, () => ApiError>
 
 const FOREIGN_KEY_VIOLATION = '23503'
-/** Unique and exclusion violations. */
-const CONFLICT = /^(23505|23P01)$/
-/** Data exceptions, other constraints, and program limits such as the size of an index entry. */
-const BAD_VALUE = /^(22|23|54)/
+/** Data exceptions, checks, not-null constraints, and program limits such as the size of an index entry. */
+const BAD_VALUE = /^(22|23(?!503|505|P01)|54)/
 const INSUFFICIENT_PRIVILEGE = '42501'
 
 /**
  * Maps a PostgreSQL error to a client error by its constraint or its SQLSTATE (manual, appendix A).
- * @returns undefined when the error is a bug in the API
+ * @returns undefined when the error is a bug in the API, for example a unique constraint that no feature has mapped
  */
 export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors): ApiError | undefined {
   const known = constraints[`${error.constraint}`]
@@ -21,7 +19,6 @@ export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors
   // Every foreign key refers to the user or the session of the request, which was deleted during this write.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
   if (error.code === INSUFFICIENT_PRIVILEGE) return insufficientScope()
-  if (CONFLICT.test(`${error.code}`)) return new ApiError('conflict')
   if (BAD_VALUE.test(`${error.code}`))
     return new ApiError('invalid_request', { detail: 'The database cannot store a value in this request.' })
   // Serialization failure and deadlock; lock timeout; out of resources; operator intervention, including timeouts.
@@ -30,10 +27,7 @@ export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors
 
 /** Whether the request schema should have rejected the value: a client error that is logged as a bug. */
 export const isSchemaGap = (error: unknown, constraints: ConstraintErrors): boolean =>
-  error instanceof DatabaseError &&
-  error.code !== FOREIGN_KEY_VIOLATION &&
-  BAD_VALUE.test(`${error.code}`) &&
-  !constraints[`${error.constraint}`]
+  error instanceof DatabaseError && BAD_VALUE.test(`${error.code}`) && !constraints[`${error.constraint}`]
 
 /** Whether a prepared statement is unknown or already exists (behind a pooler), or its tables have changed. */
 const isStale = ({ code, routine }: DatabaseError): boolean =>

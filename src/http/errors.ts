@@ -18,7 +18,6 @@ const problems = {
   method_not_allowed: [405, 'Method not allowed'],
   not_acceptable: [406, 'Only application/json is available'],
   email_taken: [409, 'The email is already registered'],
-  conflict: [409, 'The request conflicts with existing data'],
   request_in_progress: [409, 'A request with this Idempotency-Key is still in progress'],
   precondition_failed: [412, 'The resource was modified since you read it'],
   payload_too_large: [413, 'The body is too large'],

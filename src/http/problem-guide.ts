@@ -26,7 +26,6 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     causes: [
       'A trailing comma, a comment, single quotes or a missing bracket.',
       'A body that is empty, or that the shell changed: quote it with single quotes.',
-      'A member named `__proto__`, which is rejected for safety.',
     ],
     remedy: 'Create the body with a JSON serializer and send it in UTF-8.',
   },
@@ -104,11 +103,6 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     meaning: 'Another account uses this email address. Letter case is ignored.',
     causes: ['You have registered before.'],
     remedy: 'Log in, or use another address.',
-  },
-  conflict: {
-    meaning: 'The request conflicts with data that is already stored.',
-    causes: ['Another request created the same object at the same time.'],
-    remedy: 'Read the current state, then decide whether the request is still needed.',
   },
   request_in_progress: {
     meaning: 'A request with the same `Idempotency-Key` has not finished yet.',
