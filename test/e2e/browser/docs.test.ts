@@ -7,6 +7,7 @@ import {
   findBarriers,
   logInButton,
   logOutButton,
+  openOperation,
   operation,
   overflow,
   phone,
@@ -145,8 +146,6 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     await block.getByRole('button', { name: 'Try it out' }).waitFor()
     t.equal(await block.getByText('Default Response').count(), 0)
     t.equal(await block.locator('tr.response').count(), 1, 'its success')
-    const { height } = { height: 0, ...(await block.boundingBox()) }
-    t.ok(height > 0 && height < 2 * Number(page.viewportSize()?.height) + 200, `${height} px`)
     await block.getByRole('link', { name: 'malformed_json' }).click()
     await page.getByRole('heading', { name: 'The body is not valid JSON' }).waitFor()
   })
@@ -192,9 +191,9 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
         if (device === 'a phone' && colorScheme === 'dark') await picture(page, 'explorer-phone.png')
         t.equal(await execute(block), '201')
         await check('executed')
-        await operation(page, 'listTodos').locator('.opblock-summary-control').click()
-        await operation(page, 'listTodos').locator('.errors-of-operation').waitFor()
+        await openOperation(page, 'listTodos')
         await check('list')
+
         await logOutButton(page).click()
         for (const path of [
           '/problems',
