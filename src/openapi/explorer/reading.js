@@ -59,10 +59,21 @@ const readingPlugin = ({ React: { createElement: element } }) => {
     return item && `array<${item}>`
   }
 
+  const Nothing = () => null
+
   return {
     // A link inside a button cannot be reached; the address changes when an operation is opened.
-    components: { DeepLink: ({ text }) => element('span', null, text) },
+    components: {
+      DeepLink: ({ text }) => element('span', null, text),
+      // The example has its own tab, and every body is strict.
+      JSONSchema202012KeywordExamples: Nothing,
+      JSONSchema202012KeywordAdditionalProperties: Nothing,
+      JSONSchema202012ExpandDeepButton: Nothing,
+    },
     wrapComponents: {
+      // The description says what a pattern means.
+      JSONSchema202012KeywordConstraint: (Original) => (props) =>
+        props.constraint.value.startsWith('matches ') ? null : element(Original, props),
       JSONSchema202012KeywordType: (Original) => (props) => {
         const kinds = nameKinds(props.schema ?? {})
         return kinds ? element('strong', null, kinds) : element(Original, props)

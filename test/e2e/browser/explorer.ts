@@ -37,7 +37,7 @@ export async function startBrowser(t: Test, app: FastifyInstance) {
     const context = await browser.newContext({ ...options, baseURL })
     t.teardown(() => context.close())
     const page = await context.newPage()
-    page.setDefaultTimeout(15_000)
+    page.setDefaultTimeout(60_000)
     const complaints: string[] = []
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text())

@@ -16,7 +16,7 @@ const operations = Object.entries(paths)
   .sort((a, b) => last.indexOf(a.operationId) - last.indexOf(b.operationId))
 
 // Drawing takes a busy machine long.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test(
   'every operation works in the explorer, with its example, on a phone',
