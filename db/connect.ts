@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { Client } from 'pg'
 import postgres, { type Sql } from 'postgres'
-import { isDatabaseUrl, loadEnvironment } from '../src/config.ts'
+import { isDatabaseUrl } from '../src/config.ts'
 import { explainConnectionError } from '../src/database/connection-errors.ts'
+import { loadEnvironment } from '../src/environment.ts'
 
 /** The database that a command uses, and the variable that contains its URL. */
 export interface Target {

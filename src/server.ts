@@ -2,8 +2,9 @@ import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { withEmbeddedDatabase } from '../db/embedded/with-embedded-database.ts'
 import { buildApp } from './app.ts'
-import { type Config, loadConfig, loadEnvironment, packageInfo } from './config.ts'
+import { type Config, loadConfig, packageInfo } from './config.ts'
 import { explainConnectionError } from './database/connection-errors.ts'
+import { loadEnvironment } from './environment.ts'
 import { findReadinessFaults } from './service/readiness.ts'
 
 /** Connections that may wait to be accepted: in a burst, dropped ones retry only after a second. The kernel may allow fewer. */
