@@ -24,6 +24,7 @@ const Environment = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', minLength: 1 }),
   DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
   DATABASE_POOL_SIZE: count(10, 1, 1000),
+  DATABASE_CONNECTION_MAX_AGE_MS: count(600_000, 0, 86_400_000),
   DATABASE_PREPARE: Type.Boolean({ default: true }),
   DATABASE_SHARDED: Type.Boolean({ default: false }),
   JWT_SECRET: Type.String(),
