@@ -47,6 +47,7 @@ const Environment = Type.Object({
   SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
   ADMIN_PORT: count(0, 0, 65535),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
+  ADMIN_TOKEN: Type.String({ default: '', pattern: '^([!-~]{32,})?$' }),
   EVENT_LOOP_DELAY_LIMIT_MS: count(250, 0, 600_000),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
@@ -82,6 +83,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   BASE_PATH: 'must be a path like /api, without a slash at its end, or not set',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
   SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
+  ADMIN_TOKEN: 'must be at least 32 printable ASCII characters without spaces, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
 
@@ -121,6 +123,10 @@ function parseProxies(list: string): string[] {
   return entries
 }
 
+/** Whether only this machine can connect to a host. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+
 /** Whether the database drivers can parse the URL; a bare `%` in one of its parts makes them fail. */
 export function isDatabaseUrl(text: string): boolean {
   try {
@@ -156,6 +162,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     throw new Error('JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set.')
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
+  if (config.ADMIN_PORT > 0 && !config.ADMIN_TOKEN && !isLoopback(config.ADMIN_HOST))
+    throw new Error('ADMIN_TOKEN must be set when ADMIN_HOST is not a loopback address.')
   const TRUST_PROXY = parseProxies(config.TRUST_PROXY)
   const CORS_ORIGINS = parseOrigins(config.CORS_ORIGINS)
   const CORS_ALLOWED_HEADERS = parseHeaderNames(config.CORS_ALLOWED_HEADERS)
