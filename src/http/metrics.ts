@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
+import { problemCodes } from './errors.ts'
 
 /** Upper bounds, in seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -36,6 +37,8 @@ export default fp<{ config: Config }>(
       labelNames: ['code'],
       registers,
     })
+    // From zero, because Prometheus sees no increase in a counter that begins at one.
+    for (const code of problemCodes) problems.inc({ code }, 0)
     app.addHook('onResponse', async ({ method, routeOptions, problem }, reply) => {
       const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode }
       duration.observe(labels, reply.elapsedTime / 1000)

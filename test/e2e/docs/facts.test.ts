@@ -77,7 +77,7 @@ t.test('a pooler sets the timeouts that the API would set', async (t) => {
   for (const file of ['compose.yaml', 'db/README.md']) {
     const text = read(file)
     const set = ['statement', 'lock', 'idle_in_transaction_session'].map((name) =>
-      Number(new RegExp(`set ${name}_timeout = '?(\\d+)`).exec(text)?.[1]),
+      Number(new RegExp(`set ${name}_timeout = (?:'|\\$\\{\\w+:-)(\\d+)`).exec(text)?.[1]),
     )
     t.same(set, expected, file)
   }
