@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:http2'
 import { request } from 'node:https'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createApp, password } from '../../support/app.ts'
+import { makeCertificate } from '../../support/certificate.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { freePort, needs, startProgram } from '../../support/external-programs.ts'
 import { readBlocks } from '../../support/markdown.ts'
@@ -22,18 +21,6 @@ function change(text: string, words: Record<string, string>): string {
   for (const word of Object.keys(words))
     if (!text.includes(word)) throw new Error(`${word} is not in ${text}`)
   return Object.entries(words).reduce((changed, [word, other]) => changed.replaceAll(word, other), text)
-}
-
-/** A certificate for localhost and its key. */
-function makeCertificate(t: Test) {
-  const folder = t.testdir()
-  const [key, certificate] = [join(folder, 'key'), join(folder, 'crt')]
-  const options =
-    '-x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost'
-  execFileSync('openssl', ['req', ...options.split(' '), '-keyout', key, '-out', certificate], {
-    stdio: 'ignore',
-  })
-  return { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8') }
 }
 
 interface Answer {
@@ -66,7 +53,11 @@ type Ask = ReturnType<typeof client>
 /** Starts nginx or HAProxy with a configuration. @returns the ports for https and http */
 async function startProxy(t: Test, program: 'nginx' | 'haproxy', config: string, upstream: string) {
   const [tls, plain] = [await freePort(), await freePort()]
-  const { key, certificate } = makeCertificate(t)
+  const files = makeCertificate(t.testdir())
+  const [key, certificate] = [files.key, files.certificate].map((file) => readFileSync(file, 'utf8')) as [
+    string,
+    string,
+  ]
   if (program === 'haproxy') {
     const text = change(config, {
       'bind :80\n': `bind 127.0.0.1:${plain}\n`,

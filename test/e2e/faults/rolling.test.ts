@@ -64,6 +64,7 @@ t.test('upgrades two replicas one after the other, and no request fails', needs(
   const run = (port: number, version = process.cwd()) =>
     start(t, { DATABASE_URL: database.url, JWT_SECRET, HOST: '127.0.0.1', PORT: `${port}` }, cwd, version)
   const replicas = ports.map((port) => run(port))
+  const early = run(await freePort(), next)
   for (const { ready } of replicas) await ready()
   const [port, statsPort] = [await freePort(), await freePort()]
   await startProgram(t, 'haproxy', port, ['-db', '-f', '%/haproxy.cfg'], {
@@ -77,11 +78,10 @@ t.test('upgrades two replicas one after the other, and no request fails', needs(
     return table.match(/^api,replica\d,.*,UP,/gm)?.length === ports.length
   }
   await until('HAProxy uses both replicas', isBalanced)
-  const load = startLoad(() => api, token)
-  await load.more(50)
-  const early = run(await freePort(), next)
   t.equal(await early.ended, 1, 'the new version does not start before its migration')
   t.match(early.said.err, 'The migration 20991231000000 has not been applied: run npm run db:migrate.')
+  const load = startLoad(() => api, token)
+  await load.more(50)
   const env = { ...process.env, MIGRATION_DATABASE_URL: database.ownerUrl }
   await promisify(execFile)(process.execPath, ['src/run.mjs', 'migrate'], { cwd: next, env })
   await load.more(50)
