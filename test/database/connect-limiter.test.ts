@@ -1,6 +1,9 @@
 import t from 'tap'
-import { createConnectLimiter } from '../../src/database/connect-limiter.ts'
+import { loadConfig } from '../../src/config.ts'
+import { type ConnectLimiter, createConnectLimiter } from '../../src/database/connect-limiter.ts'
+import { openConnection } from '../../src/database/connection.ts'
 import { type Deferred, defer } from '../../src/database/deferred.ts'
+import { testing } from '../support/app.ts'
 
 /** A limiter with a clock that stands still, and attempts that end when told to. */
 function setUp(random = 0) {
@@ -84,4 +87,15 @@ t.test('shortens an interval at random, by up to a half', async (t) => {
   t.ok(limiter.isBackingOff())
   clock.now = 50
   t.notOk(limiter.isBackingOff())
+})
+
+t.test('a connection that is destroyed while it waits is not opened', async (t) => {
+  const turn = defer<void>()
+  const limiter: ConnectLimiter = { run: (connect) => turn.promise.then(connect), isBackingOff: () => false }
+  const config = loadConfig({ ...testing, DATABASE_URL: process.env.TEST_DATABASE_URL })
+  const connection = openConnection(config, limiter, () => {})
+  connection.destroy()
+  turn.resolve()
+  const cause = { message: 'The pool was closed' }
+  await t.rejects(connection.opened, { code: 'unavailable', cause })
 })
