@@ -100,11 +100,16 @@ export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: (
         if (!connection.onLost) destroy()
       }, age).unref()
   }
-  const checkServer = watchServerState(wireOf(client))
+  const checkServer = watchServerState(wireOf(client), async () => {
+    const { rows } = await client.query(
+      "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only",
+    )
+    return rows[0].read_only
+  })
   const connect = async () => {
     if (socket.destroyed) throw new Error('The pool was closed')
     await client.connect()
-    checkServer()
+    await checkServer()
     destroyWhenAltered()
     retireLater()
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { toApiError } from '../../src/http/problems.ts'
+import { findRoleFaults } from '../../src/service/sql.ts'
 import { createApp, problem } from '../support/app.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
@@ -160,6 +161,13 @@ t.test('leaves a server that has become read-only', async (t) => {
   t.match(await list(refused).catch(({ cause }) => cause), { code: '25006', message: /is read-only/ })
   await database.admin.unsafe(`${setting} reset default_transaction_read_only`)
   await untilServed(refused)
+
+  // Behind a pooler, whose connections are open already.
+  const faults = await database.admin.begin(async (sql) => {
+    await sql`set local default_transaction_read_only = on`
+    return findRoleFaults(sql as never)
+  })
+  t.ok(faults.some(({ fault }) => /is a standby or otherwise read-only/.test(fault)))
 })
 
 t.test('does not attempt a connection for every request while none can be opened', async (t) => {
