@@ -4,6 +4,7 @@ import { overloaded, unavailable } from '../http/errors.ts'
 import { createConnectLimiter } from './connect-limiter.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { type Deferred, defer } from './deferred.ts'
+import { isPolicyViolation } from './errors.ts'
 
 export interface BorrowOptions {
   /** The user that the work is for. One user gets at most a third of the pool; work without a user is not limited. */
@@ -45,7 +46,7 @@ const QUERY_CANCELED = '57014'
 const isUnexpected = (error: unknown, isLate: boolean) =>
   error instanceof DatabaseError &&
   !EXPECTED.test(`${error.code}`) &&
-  error.routine !== 'ExecWithCheckOptions' &&
+  !isPolicyViolation(error) &&
   !(isLate && error.code === QUERY_CANCELED)
 
 /** Creates a pool of at most DATABASE_POOL_SIZE connections, opened on demand. */

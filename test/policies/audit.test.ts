@@ -1,5 +1,3 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { findAdvisories } from '../../db/audit/advisories.ts'
 import { audit } from '../../db/audit/audit.ts'
@@ -82,6 +80,7 @@ t.test('finds each way around the policies', async (t) => {
       'bad.c',
       /foreign key c_a_fkey can refer to another user's row/,
     ],
+    ['select 1', 'bad.b', /has no foreign key from user_id/],
     ['create unique index u on bad.b (x)', 'bad.u of bad.b', /does not start with user_id/],
     ['create unique index e on bad.b ((x + 1))', 'bad.e of bad.b', /does not start with user_id/],
   ]
@@ -117,6 +116,25 @@ t.test('finds what every role may create until it is revoked', async (t) => {
   ])
 })
 
+t.test('knows the grants and the missing foreign keys of a sharded table', async (t) => {
+  const { admin, url } = await cloneDatabase(t)
+  const find = async () => {
+    const { findings } = await audit(admin, { roles: [new URL(url).username] })
+    return findings.filter(({ object }) => object === 'public.todos')
+  }
+  await admin`alter table todos drop constraint todos_user_id_fkey`
+  await admin`grant insert (user_id, version) on todos to todo_api`
+  const expected = [
+    { object: 'public.todos', finding: 'todo_api may insert user_id, whose default sets the owner' },
+    { object: 'public.todos', finding: 'has no foreign key from user_id: rows outlive their owner' },
+  ]
+  t.same(await find(), expected)
+  await admin`create table pg_dist_partition (logicalrelid regclass)`
+  t.same(await find(), expected, 'of a table that Citus has not distributed')
+  await admin`insert into pg_dist_partition values ('todos')`
+  t.same(await find(), [])
+})
+
 t.test("names the known holes of the server's version", async (t) => {
   t.match(findAdvisories(150013).join(), /CVE-2025-8713: .*; fixed in 15\.14/)
   t.match(findAdvisories(180001).join(), /CVE-2026-2006: .*; fixed in 18\.2/)
@@ -150,44 +168,4 @@ t.test('follows a role into what it is a member of', async (t) => {
       found.some((finding) => expected.test(finding)),
       `${expected} in ${found}`,
     )
-})
-
-t.test('is a command: a table, the findings, and an exit code', async (t) => {
-  const run = (args: string[], env: Record<string, string>) =>
-    promisify(execFile)(
-      process.execPath,
-      ['--import', './test/support/strip-types.mjs', 'db/audit/report.ts', ...args],
-      {
-        env: {
-          ...process.env,
-          DATA_DIR: t.testdirName,
-          DATABASE_URL: '',
-          MIGRATION_DATABASE_URL: '',
-          ...env,
-        },
-      },
-    ).then(
-      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
-      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
-    )
-  const urls = { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: database.ownerUrl }
-  const [clean, owner, json, help, none, role, schema] = await Promise.all([
-    run(['--schema', 'public', '--schema', 'identity'], urls),
-    run(['--column', 'user_id', '--schema', 'public'], { MIGRATION_DATABASE_URL: database.ownerUrl }),
-    run(['--json', '--schema', 'public'], urls),
-    run(['--help'], {}),
-    run([], {}),
-    run(['--role', 'mistyped'], urls),
-    run(['--schema', 'public', '--schema', 'pubic'], urls),
-  ])
-  t.match(clean, {
-    code: 0,
-    stdout: /^TABLE +RLS +POLICIES FOR +GRANTS$.*^public\.todos +forced +delete insert.*^No findings\.$/ms,
-  })
-  t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
-  t.match(JSON.parse(json.stdout), { roles: [String], tables: [{ rls: 'forced' }], findings: [] })
-  t.match(help, { code: 0, stdout: /--role/ })
-  t.match(none, { code: 2, stderr: /^No database is configured: start the service/ })
-  t.match(role, { code: 2, stdout: '', stderr: 'The role mistyped does not exist.' })
-  t.match(schema, { code: 2, stdout: '', stderr: 'The schema pubic does not exist.' })
 })
