@@ -105,7 +105,8 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     remedy: 'Log in, or use another address.',
   },
   conflict: {
-    meaning: 'The request conflicts with data that is already stored, in a way for which there is no code of its own.',
+    meaning:
+      'The request conflicts with data that is already stored, in a way for which there is no code of its own.',
     causes: ['A fault of the service, which should have a code for this conflict. The log has the cause.'],
     remedy: 'Read the current state, then decide whether the request is still needed.',
   },
