@@ -29,6 +29,7 @@ import mail from './mail/plugin.ts'
 import type { TransportOptions } from './mail/transport.ts'
 import openapi from './openapi/plugin.ts'
 import problemRoutes from './problems/routes.ts'
+import recovery from './recovery/routes.ts'
 import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import lists from './todos/list-routes.ts'
@@ -131,7 +132,8 @@ export async function buildApp(
   await app.register(batch)
   await app.register(tokens)
   // After the features whose rows it exports.
-  await app.register(account)
+  await app.register(account, { config })
+  await app.register(recovery, { config })
   await app.register(problemRoutes, { config })
   await app.register(service, { config, now })
   if (more) await app.register(more)

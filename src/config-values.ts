@@ -38,14 +38,24 @@ export function parseProxies(list: string): string[] {
   return entries
 }
 
+interface MailVariables {
+  MAIL_URL: string
+  MAIL_FROM: string
+  PUBLIC_URL: string
+  HIDE_REGISTRATION: boolean
+  REQUIRE_VERIFIED_EMAIL: boolean
+}
+
 /**
  * Checks the variables of mail, which depend on each other.
  * @throws {Error} a one-line message that names the variable, never its value
  */
-export function checkMail(config: { MAIL_URL: string; MAIL_FROM: string; PUBLIC_URL: string }): void {
+export function checkMail(config: MailVariables): void {
   const { MAIL_URL, MAIL_FROM, PUBLIC_URL } = config
   if (PUBLIC_URL && (!URL.canParse(PUBLIC_URL) || /[?#]/.test(PUBLIC_URL)))
     throw new Error('PUBLIC_URL must be an http:// or https:// URL without a query or fragment.')
+  for (const name of ['HIDE_REGISTRATION', 'REQUIRE_VERIFIED_EMAIL'] as const)
+    if (config[name] && MAIL_URL === '') throw new Error(`${name} requires MAIL_URL.`)
   if (MAIL_URL === '') return
   try {
     const { username, password } = new URL(MAIL_URL)

@@ -59,7 +59,6 @@ comment on policy mails_delete_auth on identity.mails is 'Mails are removed afte
 alter table identity.secret_keys drop constraint secret_keys_purpose_known;
 alter table identity.secret_keys add constraint secret_keys_purpose_known
   check (purpose in ('context', 'password_salt', 'mail_sender')) not valid;
-alter table identity.secret_keys validate constraint secret_keys_purpose_known;
 comment on column identity.secret_keys.purpose is 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails. mail_sender: SHA-512 of the secret that app.claim_mails requires, in both blocks.';
 alter policy secret_keys_delete_auth on identity.secret_keys using (purpose in ('context', 'mail_sender'));
 comment on policy secret_keys_delete_auth on identity.secret_keys is 'app.rotate_context_key removes the context keys that were replaced and the mail sender, app.claim_mails the sender that was replaced.';

@@ -1,9 +1,11 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { createMailSecrets } from '../credentials/mail-secrets.ts'
+import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
 import { firstOrNotFound } from '../http/errors.ts'
 import { sendMail } from './sender.ts'
-import { claimMails, countMails, finishMail, type QueuedMail, removeOldMails } from './sql.ts'
+import { createSenderSecret } from './sender-secret.ts'
+import { addMailToken, claimMails, countMails, finishMail, type QueuedMail, removeOldMails } from './sql.ts'
+import { tokenOf } from './texts.ts'
 import { createTransport, type TransportOptions } from './transport.ts'
 
 declare module 'fastify' {
@@ -15,11 +17,9 @@ declare module 'fastify' {
 export interface Mail {
   /** Whether MAIL_URL is set. */
   readonly enabled: boolean
-  /** Encrypts a token for the outbox. */
-  seal(token: string): string
   /** Sends all mails that are due. @returns the number of attempts */
   sendDue(): Promise<number>
-  /** Sends in the background what a request has queued. */
+  /** Sends in the background what a request has queued, once the service listens. */
   wake(): void
   /** Attempts since the start of this process, by outcome. */
   readonly outcomes: Readonly<Record<'sent' | 'retry' | 'given_up', number>>
@@ -38,15 +38,29 @@ const CLEANUP_BATCH = 500
 /** Sends the mails of the outbox. Any number of replicas may do so. */
 export default fp<{ config: Config; transport?: TransportOptions }>(
   async (app, { config, transport: options }) => {
-    const secrets = createMailSecrets(config)
+    const secrets = createSenderSecret(config)
     const enabled = config.MAIL_URL !== ''
     const transport = enabled ? createTransport(config.MAIL_URL, options) : undefined
     const outcomes = { sent: 0, retry: 0, given_up: 0 }
     const publicUrl = () => config.PUBLIC_URL || `${app.listeningOrigin}${config.BASE_PATH}`
 
+    /**
+     * Makes the token of a mail, whose secret is stored nowhere else.
+     * @returns undefined for a mail without one; null when the mail must not be sent any more
+     */
+    async function addToken(queued: QueuedMail): Promise<string | undefined | null> {
+      const kind = tokenOf(queued.kind)
+      if (!kind) return undefined
+      const secret = createSecret()
+      const rows = await app.database.withoutUser((tx) => addMailToken(tx, secrets, queued, sha256(secret)))
+      return firstOrNotFound(rows).added ? writeToken(kind, queued.user_id, secret) : null
+    }
+
     async function attempt(queued: QueuedMail, send: NonNullable<typeof transport>): Promise<void> {
-      const sender = { transport: send, from: config.MAIL_FROM, publicUrl: publicUrl(), secrets }
-      const { outcome, error, mail } = await sendMail(queued, sender)
+      const sender = { transport: send, from: config.MAIL_FROM, publicUrl: publicUrl() }
+      const token = await addToken(queued)
+      if (token === null) return
+      const { outcome, error, mail } = await sendMail(queued, token, sender)
       const { state } = firstOrNotFound(
         await app.database.withoutUser((tx) => finishMail(tx, secrets, queued, outcome)),
       )
@@ -76,6 +90,7 @@ export default fp<{ config: Config; transport?: TransportOptions }>(
 
     let running: Promise<unknown> | undefined
     let isWoken = false
+    let isListening = false
     /** One run at a time; a call meanwhile causes one more. */
     function wake(): void {
       isWoken = true
@@ -101,14 +116,14 @@ export default fp<{ config: Config; transport?: TransportOptions }>(
 
     app.decorate('mail', {
       enabled,
-      seal: secrets.seal,
       sendDue,
-      wake: () => enabled && setImmediate(wake),
+      wake: () => enabled && isListening && wake(),
       outcomes,
       count: async () => firstOrNotFound(await app.database.withoutUser(countMails)),
     })
     const timers: NodeJS.Timeout[] = []
     app.addHook('onListen', async () => {
+      isListening = true
       timers.push(setInterval(cleanUp, CLEANUP_INTERVAL_MS).unref())
       if (enabled) timers.push(setInterval(wake, INTERVAL_MS).unref())
       wake()
@@ -116,7 +131,7 @@ export default fp<{ config: Config; transport?: TransportOptions }>(
     })
     app.addHook('preClose', async () => {
       for (const timer of timers) clearInterval(timer)
-      isWoken = false
+      isListening = isWoken = false
       await running
     })
   },

@@ -1,5 +1,5 @@
 import { escapeHtml } from '../http/pages.ts'
-import { type MailKind, type MailText, mailTexts } from './texts.ts'
+import { findText } from './texts.ts'
 
 export interface RenderedMail {
   subject: string
@@ -45,9 +45,7 @@ export const cleanDetail = (text: string): string =>
 
 /** Renders a mail as plain text and as simple HTML. @throws {Error} when this build does not know the kind */
 export function renderMail({ kind, params, created_at, token, publicUrl }: Content): RenderedMail {
-  const known: MailText | undefined = Object.hasOwn(mailTexts, kind) ? mailTexts[kind as MailKind] : undefined
-  if (!known) throw new Error(`There is no text for mails of the kind ${kind}`)
-  const { subject, intro, link, outro } = known
+  const { subject, intro, link, outro } = findText(kind)
   // In the fragment, which browsers send to no server: neither logs nor the header Referer have the token.
   const url = link && token ? `${publicUrl}/link#${token}` : undefined
   const details = Object.entries(labels).flatMap(([name, label]) => {
@@ -68,7 +66,7 @@ export function renderMail({ kind, params, created_at, token, publicUrl }: Conte
 <html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(subject)}</title></head><body>
 ${[
   ...intro.map((text) => paragraph(escapeHtml(text))),
-  ...(url ? [paragraph(`<a href="${escapeHtml(url)}">${escapeHtml(link as string)}</a>`)] : []),
+  ...(url ? [paragraph(`<a href="${escapeHtml(url)}">${escapeHtml(`${link?.label}`)}</a>`)] : []),
   ...(lines.length > 0 ? [paragraph(lines.map(escapeHtml).join('<br>'))] : []),
   ...outro.map((text) => paragraph(escapeHtml(text))),
   paragraph(`TODO API, <a href="${escapeHtml(publicUrl)}">${escapeHtml(publicUrl)}</a>`),

@@ -1,5 +1,4 @@
 import MailComposer from 'nodemailer/lib/mail-composer'
-import type { MailSecrets } from '../credentials/mail-secrets.ts'
 import { type RenderedMail, renderMail } from './render.ts'
 import type { Outcome, QueuedMail } from './sql.ts'
 import { isRejection, type Message, type Transport } from './transport.ts'
@@ -9,7 +8,6 @@ export interface SenderOptions {
   /** MAIL_FROM: an address, with or without a name. */
   from: string
   publicUrl: string
-  secrets: MailSecrets
 }
 
 interface Attempt {
@@ -19,14 +17,18 @@ interface Attempt {
   mail?: RenderedMail
 }
 
-/** Renders a queued mail and hands it to the transport. Does not throw. */
-export async function sendMail(queued: QueuedMail, options: SenderOptions): Promise<Attempt> {
+/**
+ * Renders a queued mail and hands it to the transport. Does not throw.
+ * @param token what its link carries
+ */
+export async function sendMail(
+  queued: QueuedMail,
+  token: string | undefined,
+  options: SenderOptions,
+): Promise<Attempt> {
   let message: Message
   let mail: RenderedMail
   try {
-    const { token: sealed } = queued.params
-    const token = sealed ? options.secrets.open(sealed) : undefined
-    if (sealed && !token) throw new Error('The token in this mail was sealed with another JWT_SECRET')
     mail = renderMail({ ...queued, token, publicUrl: options.publicUrl })
     message = await compose(queued, mail, options.from)
   } catch (error) {

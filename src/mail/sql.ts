@@ -11,7 +11,7 @@ export interface QueuedMail {
   created_at: string
 }
 
-/** What proves to the outbox that the API is asking. */
+/** What proves to the outbox that the API is asking: see sender-secret.ts. */
 interface Sender {
   sender: Buffer
   previousSender: Buffer | null
@@ -22,6 +22,16 @@ export const claimMails = (tx: Tx, { sender, previousSender }: Sender, batch: nu
   tx<QueuedMail>`
     select user_id, id, kind, recipient, params, attempts, created_at
     from app.claim_mails(${sender}, ${previousSender}, ${batch}, ${lease})`
+
+/** Stores the hash of the token in a mail that is about to be sent; false when the mail must not be sent any more. */
+export const addMailToken = (
+  tx: Tx,
+  { sender }: Sender,
+  { user_id, id, attempts }: QueuedMail,
+  hash: Buffer,
+) =>
+  tx<{ added: boolean }>`
+    select app.add_mail_token(${sender}, ${user_id}, ${id}, ${attempts}, ${hash}) as added`
 
 export type Outcome = 'sent' | 'retry' | 'rejected'
 

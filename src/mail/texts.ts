@@ -1,10 +1,12 @@
+import type { MailedKind } from '../credentials/opaque-tokens.ts'
+
 /** The text of one kind of mail. */
 export interface MailText {
   subject: string
   /** Paragraphs before the link or the details. */
   intro: string[]
-  /** The label of the link, for a kind whose mails carry a token. */
-  link?: string
+  /** The link, for a kind whose mails carry a token. */
+  link?: { label: string; token: MailedKind }
   /** Paragraphs after them. */
   outro: string[]
 }
@@ -18,19 +20,19 @@ export const mailTexts = {
   verify_email: {
     subject: 'Confirm your email address',
     intro: ['Please confirm that this is the address of your account.'],
-    link: 'Confirm the address',
+    link: { label: 'Confirm the address', token: 'verify' },
     outro: ['The link works once, within one day. If you did not register, ignore this mail.'],
   },
   confirm_email: {
     subject: 'Confirm your new email address',
     intro: ['Please confirm this address. It then becomes the address of your account.'],
-    link: 'Confirm the new address',
+    link: { label: 'Confirm the new address', token: 'verify' },
     outro: ['The link works once, within one day.', IGNORE],
   },
   reset_password: {
     subject: 'Choose a new password',
     intro: ['A new password was requested for your account. Follow the link to choose it.'],
-    link: 'Choose a new password',
+    link: { label: 'Choose a new password', token: 'reset' },
     outro: ['The link works once, within 30 minutes.', `${IGNORE} Your password has not changed.`],
   },
   already_registered: {
@@ -58,7 +60,7 @@ export const mailTexts = {
   email_changed: {
     subject: 'Your email address was changed',
     intro: ['Your account now has another email address, and this one is no longer used.'],
-    link: 'Undo the change',
+    link: { label: 'Undo the change', token: 'undo' },
     outro: [
       'If it was you, there is nothing to do. Otherwise follow the link within seven days: it restores this address and ends every session. Then request a new password.',
     ],
@@ -75,4 +77,12 @@ export const mailTexts = {
   },
 } as const satisfies Record<string, MailText>
 
-export type MailKind = keyof typeof mailTexts
+/** The text of a kind. @throws {Error} when this build does not know the kind */
+export function findText(kind: string): MailText {
+  if (Object.hasOwn(mailTexts, kind)) return mailTexts[kind as keyof typeof mailTexts]
+  throw new Error(`There is no text for mails of the kind ${kind}`)
+}
+
+/** The kind of the token in a mail; undefined when it has none. */
+export const tokenOf = (kind: string): MailedKind | undefined =>
+  Object.hasOwn(mailTexts, kind) ? findText(kind).link?.token : undefined

@@ -1,5 +1,4 @@
 import t from 'tap'
-import { createMailSecrets } from '../../src/credentials/mail-secrets.ts'
 import { cleanDetail, renderMail } from '../../src/mail/render.ts'
 import { addressOf, sendMail } from '../../src/mail/sender.ts'
 import { mailTexts } from '../../src/mail/texts.ts'
@@ -46,7 +45,6 @@ t.test('cannot be made to write a header', async (t) => {
     },
     from: 'TODO API <todo@example.com>',
     publicUrl: 'https://todo.example.com',
-    secrets: createMailSecrets({ JWT_SECRET: 'x'.repeat(32), JWT_SECRET_PREVIOUS: '' }),
   }
   const queued = {
     user_id: 'u',
@@ -57,7 +55,8 @@ t.test('cannot be made to write a header', async (t) => {
     attempts: 1,
     created_at: content.created_at,
   }
-  t.match(await sendMail(queued, options), { outcome: 'sent' })
+  t.match(await sendMail(queued, undefined, options), { outcome: 'sent' })
+  t.match(await sendMail({ ...queued, kind: 'unknown' }, undefined, options), { outcome: 'rejected' })
   const head = `${sent?.content}`.split('\r\n\r\n', 1)[0]
   t.notMatch(head, /^bcc:/im)
   t.match(head, /^To: /m)
