@@ -8,6 +8,28 @@ CREATE SCHEMA identity;
 
 COMMENT ON SCHEMA identity IS 'Passwords, sessions and tokens. The API''s role cannot read a hash of any of them.';
 
+CREATE FUNCTION app.add_mail_token(sender bytea, mail_user uuid, mail_id uuid, attempt integer, token_hash bytea) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform identity.require_mail_sender(sender);
+  insert into identity.mail_tokens (user_id, hash, purpose, email, email_folded, created_at, expires_at)
+  select m.user_id, token_hash, kinds.purpose, m.recipient, m.recipient_folded, m.created_at, now() + kinds.lifetime
+  from identity.mails m
+  join (values
+    ('reset_password', 'reset_password', interval '30 minutes'),
+    ('verify_email', 'verify_email', interval '1 day'),
+    ('confirm_email', 'verify_email', interval '1 day'),
+    ('email_changed', 'undo_email', interval '7 days')
+  ) as kinds (kind, purpose, lifetime) on kinds.kind = m.kind
+  where m.user_id = mail_user and m.id = mail_id and m.attempts = attempt and m.next_attempt_at is not null;
+  return found;
+end
+$$;
+
+COMMENT ON FUNCTION app.add_mail_token(sender bytea, mail_user uuid, mail_id uuid, attempt integer, token_hash bytea) IS 'Stores the hash of the token in a mail that is about to be sent; false when the mail must not be sent any more.';
+
 CREATE FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -36,33 +58,115 @@ $$;
 
 COMMENT ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) IS 'Makes the credential''s user the user of this transaction: a session given its id and secret, or a personal access token given its secret. Returns its scopes (null when it is not valid) and whether its use should be noted.';
 
-CREATE FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) RETURNS TABLE(id uuid, email text, created_at timestamp with time zone)
+CREATE FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) RETURNS TABLE(id uuid, email text, email_verified_at timestamp with time zone, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  me constant uuid := app.user_id('account');
+  client constant jsonb := jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent);
+  is_same boolean;
 begin
   -- Locked, so that no login with the old password opens a session that survives the change.
   perform from identity.credentials c
-  where c.user_id = app.user_id('account') and c.password_hash = current_password_hash
+  where c.user_id = me and c.password_hash = current_password_hash
   for update;
   if not found then return; end if;
 
-  if new_email is not null then
-    update public.users u set email = new_email, email_folded = new_email_folded where u.id = app.user_id();
-    insert into identity.events (user_id, id, kind, ip, user_agent)
-    values (app.user_id(), event_ids[1], 'email_changed', client_ip, client_user_agent);
-  end if;
   if new_password_hash is not null then
-    update identity.credentials c set password_hash = new_password_hash where c.user_id = app.user_id();
-    delete from identity.sessions s where s.user_id = app.user_id() and s.id is distinct from app.credential_id();
+    update identity.credentials c set password_hash = new_password_hash where c.user_id = me;
+    delete from identity.sessions s where s.user_id = me and s.id is distinct from app.credential_id();
     insert into identity.events (user_id, id, kind, ip, user_agent)
-    values (app.user_id(), event_ids[2], 'password_changed', client_ip, client_user_agent);
+    values (me, event_ids[2], 'password_changed', client_ip, client_user_agent);
+    -- Links that somebody with the old password may have requested.
+    delete from identity.mail_tokens t where t.user_id = me and t.purpose <> 'undo_email';
+    if confirm then
+      perform identity.queue_mail(me, 'password_changed', null, client);
+    end if;
   end if;
-  return query select u.id, u.email, u.created_at from public.users u where u.id = app.user_id();
+  if new_email is not null then
+    select coalesce(u.email_folded, lower(u.email collate "C")) = new_email_folded into is_same
+    from public.users u where u.id = me;
+    if is_same then
+      update public.users u set email = new_email, email_folded = new_email_folded where u.id = me;
+    elsif confirm then
+      perform from public.users u where coalesce(u.email_folded, lower(u.email collate "C")) = new_email_folded;
+      if found and not hidden then
+        raise exception 'the email is taken' using errcode = 'unique_violation', constraint = 'users_email_key';
+      end if;
+      -- Only the last address that was asked for can be confirmed.
+      delete from identity.mail_tokens t where t.user_id = me and t.purpose = 'verify_email';
+      update identity.mails m set next_attempt_at = null
+      where m.user_id = me and m.kind = 'confirm_email' and m.next_attempt_at is not null;
+      if not identity.queue_mail(me, 'confirm_email', new_email, '{}', new_email_folded) then
+        raise exception 'too many mails' using errcode = 'check_violation', constraint = 'mails_limit';
+      end if;
+    else
+      update public.users u
+      set email = new_email, email_folded = new_email_folded, email_verified_at = null where u.id = me;
+    end if;
+    insert into identity.events (user_id, id, kind, ip, user_agent)
+    values (me, event_ids[1], case when confirm and not is_same then 'email_change_requested' else 'email_changed' end,
+            client_ip, client_user_agent);
+  end if;
+  return query select u.id, u.email, u.email_verified_at, u.created_at from public.users u where u.id = me;
 end
 $$;
 
-COMMENT ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) IS 'Changes email, password or both of the transaction''s user, given the current password''s hash; no row when it is another. A new password ends every other session.';
+COMMENT ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) IS 'Changes email, password or both of the transaction''s user, given the current password''s hash; no row when it is another. A new password ends every other session. With confirm, another email takes effect when app.verify_email gets the token that is mailed to it.';
+
+CREATE FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) RETURNS TABLE(user_id uuid, id uuid, kind text, recipient text, params jsonb, attempts integer, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known bytea;
+begin
+  -- The first sender is remembered; later ones need its secret, so that injected SQL cannot read the queue.
+  select k.inner_block into known from identity.secret_keys k where k.purpose = 'mail_sender';
+  if known = sha512(previous_sender) and previous_sender <> sender then
+    delete from identity.secret_keys k where k.purpose = 'mail_sender';
+    known := null;
+  end if;
+  if known is null then
+    known := sha512(sender);
+    insert into identity.secret_keys (purpose, id, inner_block, outer_block)
+    values ('mail_sender', 1, known, known) on conflict do nothing;
+  end if;
+  perform identity.require_mail_sender(sender);
+
+  -- Requests for addresses without an account end here.
+  if batch > 0 then
+    with taken as (
+      delete from identity.mail_requests r
+      where r.id in (select e.id from identity.mail_requests e order by e.id limit 100)
+      returning r.id, r.kind, r.email_folded, r.ip, r.user_agent
+    ), queued as materialized (
+      select r.id, r.kind, r.ip, r.user_agent, u.id as found_user,
+             identity.queue_mail(u.id, r.kind, u.email, '{}', r.email_folded) as is_queued
+      from taken r join public.users u on coalesce(u.email_folded, lower(u.email collate "C")) = r.email_folded
+    )
+    insert into identity.events (user_id, id, kind, ip, user_agent)
+    select q.found_user, q.id, 'password_reset_requested', q.ip, q.user_agent
+    from queued q where q.is_queued and q.kind = 'reset_password';
+  end if;
+
+  return query
+  with due as (
+    select m.user_id, m.id from identity.mails m
+    where m.next_attempt_at <= now() and m.expires_at > now()
+    order by m.next_attempt_at
+    limit least(batch, 100)
+    for update skip locked
+  )
+  update identity.mails m
+  set attempts = m.attempts + 1, next_attempt_at = now() + make_interval(secs => lease_seconds)
+  from due where m.user_id = due.user_id and m.id = due.id
+  returning m.user_id, m.id, m.kind, m.recipient, m.params, m.attempts, m.created_at;
+end
+$$;
+
+COMMENT ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) IS 'Hands mails that are due to a sender, which must finish each of them before the lease ends. The first secret that is used is remembered, until another one comes with it.';
 
 CREATE FUNCTION app.context(required_scope text DEFAULT NULL::text) RETURNS text[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -92,6 +196,48 @@ $$;
 
 COMMENT ON FUNCTION app.context(required_scope text) IS 'The fields of app.context (user, credential, login time, then the scopes); null unless app.authenticate sealed them in this transaction, and they hold the scope.';
 
+CREATE TABLE identity.mails (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    recipient text NOT NULL,
+    recipient_folded text NOT NULL,
+    params jsonb NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now(),
+    CONSTRAINT mails_kind_known CHECK ((kind = ANY (ARRAY['verify_email'::text, 'confirm_email'::text, 'reset_password'::text, 'already_registered'::text, 'login_from_new_device'::text, 'session_ended'::text, 'password_changed'::text, 'email_changed'::text, 'second_factor_changed'::text, 'token_created'::text]))),
+    CONSTRAINT mails_params_size CHECK ((length((params)::text) <= 4000)),
+    CONSTRAINT mails_recipient_length CHECK (((char_length(recipient) >= 3) AND (char_length(recipient) <= 254)))
+);
+
+ALTER TABLE ONLY identity.mails FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.mails IS 'Outbox: mails are queued in the transaction of what they report, and kept for a day, which the limits need.';
+
+COMMENT ON COLUMN identity.mails.recipient_folded IS 'The form in which addresses are compared, for the limit per address.';
+
+COMMENT ON COLUMN identity.mails.params IS 'What the text needs. A token in it is encrypted by the API. Emptied when the mail has been sent or given up.';
+
+COMMENT ON COLUMN identity.mails.attempts IS 'How often the mail was handed to a sender.';
+
+COMMENT ON COLUMN identity.mails.expires_at IS 'After this time the mail is of no use and is not sent.';
+
+COMMENT ON COLUMN identity.mails.next_attempt_at IS 'When it is due. A sender postpones it while it sends, so that another one takes over if it crashes. Null when the mail has been sent or given up.';
+
+CREATE FUNCTION app.count_mails() RETURNS TABLE(waiting integer, oldest_seconds double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (count(*))::integer AS count,
+     (COALESCE(EXTRACT(epoch FROM (now() - min(m.created_at))), (0)::numeric))::double precision AS "coalesce"
+    FROM identity.mails m
+   WHERE ((m.next_attempt_at IS NOT NULL) AND (m.expires_at > now()));
+END;
+
+COMMENT ON FUNCTION app.count_mails() IS 'How many mails wait to be sent, and the age of the oldest, for the metrics.';
+
 CREATE FUNCTION app.credential_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     RETURN ((app.context())[2])::uuid;
@@ -114,6 +260,108 @@ $$;
 
 COMMENT ON FUNCTION app.delete_content() IS 'Deletes all that the transaction''s user has stored, before the account is deleted in the same transaction; nothing unless the login is less than ten minutes old.';
 
+CREATE TABLE identity.mail_tokens (
+    user_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    purpose text NOT NULL,
+    email text NOT NULL,
+    email_folded text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT mail_tokens_hash_sha256 CHECK ((length(hash) = 32)),
+    CONSTRAINT mail_tokens_purpose_known CHECK ((purpose = ANY (ARRAY['reset_password'::text, 'verify_email'::text, 'undo_email'::text])))
+);
+
+ALTER TABLE ONLY identity.mail_tokens FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.mail_tokens IS 'The tokens in mailed links. Each works once.';
+
+COMMENT ON COLUMN identity.mail_tokens.hash IS 'SHA-256 of the token''s secret, which exists only in the mail.';
+
+COMMENT ON COLUMN identity.mail_tokens.email IS 'The address that the mail was sent to: the one to confirm, or to restore.';
+
+COMMENT ON COLUMN identity.mail_tokens.created_at IS 'When the mail was queued: undoing a change of the address also ends the links of later changes.';
+
+CREATE FUNCTION identity.find_mail_token(token_user uuid, token_purpose text, token_secret bytea) RETURNS identity.mail_tokens
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT t.user_id,
+     t.hash,
+     t.purpose,
+     t.email,
+     t.email_folded,
+     t.created_at,
+     t.expires_at
+    FROM identity.mail_tokens t
+   WHERE ((t.user_id = find_mail_token.token_user) AND (t.hash = sha256(find_mail_token.token_secret)) AND (t.purpose = find_mail_token.token_purpose) AND (t.expires_at > now()));
+END;
+
+COMMENT ON FUNCTION identity.find_mail_token(token_user uuid, token_purpose text, token_secret bytea) IS 'The valid token of this purpose with this secret; null when there is none.';
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    email_folded text COLLATE pg_catalog."C",
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    email_verified_at timestamp with time zone,
+    CONSTRAINT users_email_folded_ascii CHECK (
+CASE
+    WHEN ((email COLLATE "C") ~ '[^\u0001-\u007f]'::text) THEN (email_folded IS NOT NULL)
+    ELSE (COALESCE(email_folded, lower((email COLLATE "C"))) = lower((email COLLATE "C")))
+END),
+    CONSTRAINT users_email_length CHECK (((char_length(email) >= 3) AND (char_length(email) <= 254)))
+);
+
+ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.users IS 'One row per person. Everything that belongs to a user refers to this row and is deleted with it.';
+
+COMMENT ON COLUMN public.users.id IS 'UUIDv7, generated by the API.';
+
+COMMENT ON COLUMN public.users.email IS 'As typed.';
+
+COMMENT ON COLUMN public.users.email_folded IS 'The form that emails are compared in, regardless of case and of how letters are composed. Written by the API; an ASCII email needs none.';
+
+COMMENT ON COLUMN public.users.email_verified_at IS 'When the user proved to receive mail at this address; null until then.';
+
+CREATE FUNCTION app.find_reset_email(token_user uuid, token_secret bytea) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT u.email
+    FROM (identity.find_mail_token(find_reset_email.token_user, 'reset_password'::text, find_reset_email.token_secret) t(user_id, hash, purpose, email, email_folded, created_at, expires_at)
+      JOIN public.users u ON ((u.id = t.user_id)));
+END;
+
+COMMENT ON FUNCTION app.find_reset_email(token_user uuid, token_secret bytea) IS 'The email of the account that a token to choose a new password is for; null when the token is not valid.';
+
+CREATE FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  retry_at timestamptz;
+begin
+  perform identity.require_mail_sender(sender);
+  -- 30 seconds, 1, 2, 4 minutes and so on, at most an hour.
+  if outcome = 'retry' then
+    retry_at := now() + least(interval '1 hour', interval '15 seconds' * 2 ^ least(attempt, 10));
+  end if;
+  update identity.mails m
+  set next_attempt_at = case when retry_at < m.expires_at then retry_at end,
+      params = case when retry_at < m.expires_at then m.params else '{}' end
+  where m.user_id = mail_user and m.id = mail_id and m.next_attempt_at is not null
+    -- After the lease another sender has it; only a success still counts.
+    and (m.attempts = attempt or outcome = 'sent')
+  returning m.next_attempt_at into retry_at;
+  return case when not found then 'unknown' when outcome = 'sent' then 'sent'
+    when retry_at is null then 'given_up' else 'retry' end;
+end
+$$;
+
+COMMENT ON FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) IS 'Records the outcome of an attempt: sent, retry, or another text when it is of no use to try again. Returns sent, retry or given_up; unknown when somebody else finished the mail.';
+
 CREATE TABLE identity.secret_keys (
     purpose text NOT NULL,
     id integer NOT NULL,
@@ -121,14 +369,14 @@ CREATE TABLE identity.secret_keys (
     outer_block bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT secret_keys_block_length CHECK (((length(inner_block) = 64) AND (length(outer_block) = 64))),
-    CONSTRAINT secret_keys_purpose_known CHECK ((purpose = ANY (ARRAY['context'::text, 'password_salt'::text])))
+    CONSTRAINT secret_keys_purpose_known CHECK ((purpose = ANY (ARRAY['context'::text, 'password_salt'::text, 'mail_sender'::text])))
 );
 
 ALTER TABLE ONLY identity.secret_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE identity.secret_keys IS 'Keys that never leave the database: leave this table''s data out of dumps, and call app.rotate_context_key() after a restore.';
 
-COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails.';
+COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails. mail_sender: SHA-512 of the secret that app.claim_mails requires, in both blocks.';
 
 COMMENT ON COLUMN identity.secret_keys.inner_block IS 'The key, padded to a block of SHA-256 and combined with ipad (RFC 2104, section 2).';
 
@@ -359,6 +607,33 @@ $$;
 
 COMMENT ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) IS 'Spends a refresh token and returns its session and the seed of its successor; nulls when it is not valid. Reusing a token more than 10 seconds after it was spent ends the session.';
 
+CREATE FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) RETURNS TABLE(id uuid, email text, email_verified_at timestamp with time zone, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if hidden then
+    insert into public.users (id, email, email_folded) values (new_id, new_email, new_email_folded)
+    on conflict do nothing;
+    if not found then
+      -- Always a write, so that it takes as long as a registration.
+      insert into identity.mail_requests (id, kind, email_folded, ip, user_agent)
+      values (request_id, 'already_registered', new_email_folded, client_ip, client_user_agent);
+      return;
+    end if;
+  else
+    insert into public.users (id, email, email_folded) values (new_id, new_email, new_email_folded);
+  end if;
+  insert into identity.credentials (user_id, password_hash) values (new_id, new_password_hash);
+  if verify then
+    perform identity.queue_mail(new_id, 'verify_email', new_email, '{}', new_email_folded);
+  end if;
+  return query select u.id, u.email, u.email_verified_at, u.created_at from public.users u where u.id = new_id;
+end
+$$;
+
+COMMENT ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) IS 'Adds a user with a password, and mails a link to confirm the address. A taken email violates users_email_key or, when that is to stay hidden, mails its owner and returns no row.';
+
 CREATE TABLE identity.credentials (
     user_id uuid NOT NULL,
     password_hash text NOT NULL,
@@ -368,51 +643,6 @@ CREATE TABLE identity.credentials (
 ALTER TABLE ONLY identity.credentials FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE identity.credentials IS 'A user''s password as a bcrypt hash. The API''s role cannot read it, and no function returns it.';
-
-CREATE TABLE public.users (
-    id uuid NOT NULL,
-    email text NOT NULL,
-    email_folded text COLLATE pg_catalog."C",
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT users_email_folded_ascii CHECK (
-CASE
-    WHEN ((email COLLATE "C") ~ '[^\u0001-\u007f]'::text) THEN (email_folded IS NOT NULL)
-    ELSE (COALESCE(email_folded, lower((email COLLATE "C"))) = lower((email COLLATE "C")))
-END),
-    CONSTRAINT users_email_length CHECK (((char_length(email) >= 3) AND (char_length(email) <= 254)))
-);
-
-ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE public.users IS 'One row per person. Everything that belongs to a user refers to this row and is deleted with it.';
-
-COMMENT ON COLUMN public.users.id IS 'UUIDv7, generated by the API.';
-
-COMMENT ON COLUMN public.users.email IS 'As typed.';
-
-COMMENT ON COLUMN public.users.email_folded IS 'The form that emails are compared in, regardless of case and of how letters are composed. Written by the API; an ASCII email needs none.';
-
-CREATE FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) RETURNS TABLE(id uuid, email text, created_at timestamp with time zone)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- WITH added AS (
-          INSERT INTO public.users (id, email, email_folded)
-           VALUES (register.new_id, register.new_email, register.new_email_folded)
-           RETURNING users.id,
-             users.email,
-             users.created_at
-         ), secured AS (
-          INSERT INTO identity.credentials (user_id, password_hash)
-           VALUES (register.new_id, register.new_password_hash)
-         )
-  SELECT added.id,
-     added.email,
-     added.created_at
-    FROM added;
-END;
-
-COMMENT ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) IS 'Adds a user with a password; violates users_email_key when the email is taken.';
 
 CREATE FUNCTION app.rehash(old_password_hash text, new_password_hash text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -462,6 +692,36 @@ $$;
 
 COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
+CREATE FUNCTION app.remove_old_mails(batch integer) RETURNS TABLE(removed integer, unsent integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH old AS (
+          DELETE FROM identity.mails
+           WHERE ((mails.user_id, mails.id) IN ( SELECT m.user_id,
+                     m.id
+                    FROM identity.mails m
+                   WHERE (m.created_at < (now() - '1 day'::interval))
+                   ORDER BY m.created_at
+                  LIMIT LEAST(remove_old_mails.batch, 1000)
+                  FOR UPDATE OF m SKIP LOCKED))
+           RETURNING mails.next_attempt_at
+         ), expired AS (
+          DELETE FROM identity.mail_tokens
+           WHERE ((mail_tokens.user_id, mail_tokens.hash) IN ( SELECT t.user_id,
+                     t.hash
+                    FROM identity.mail_tokens t
+                   WHERE (t.expires_at < now())
+                   ORDER BY t.expires_at
+                  LIMIT LEAST(remove_old_mails.batch, 1000)))
+         )
+  SELECT (count(*))::integer AS count,
+     (count(old.next_attempt_at))::integer AS count
+    FROM old;
+END;
+
+COMMENT ON FUNCTION app.remove_old_mails(batch integer) IS 'Removes mails a day after they were queued, and expired tokens; returns how many mails, and how many of them were not sent.';
+
 CREATE FUNCTION app.remove_orphans(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -495,6 +755,74 @@ $$;
 
 COMMENT ON FUNCTION app.remove_orphans(batch integer) IS 'Removes what writes left behind that committed after their account was deleted, for at most that many accounts and never more than 100, an hour after the deletion. Returns the number of removed rows, the record of the account among them.';
 
+CREATE TABLE identity.mail_requests (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    email_folded text NOT NULL,
+    ip inet,
+    user_agent text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT mail_requests_kind_known CHECK ((kind = ANY (ARRAY['reset_password'::text, 'already_registered'::text]))),
+    CONSTRAINT mail_requests_user_agent_length CHECK ((char_length(user_agent) <= 512))
+);
+
+ALTER TABLE ONLY identity.mail_requests FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.mail_requests IS 'Requests for a mail to an address that may have no account. The sender looks for the account later, so that the request takes the same time for every address.';
+
+COMMENT ON COLUMN identity.mail_requests.id IS 'Also the id of the event, if there is an account.';
+
+CREATE FUNCTION app.request_password_reset(request_id uuid, for_email_folded text, client_ip inet, client_user_agent text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO identity.mail_requests (id, kind, email_folded, ip, user_agent)
+   VALUES (request_password_reset.request_id, 'reset_password'::text, request_password_reset.for_email_folded, request_password_reset.client_ip, request_password_reset.client_user_agent);
+END;
+
+COMMENT ON FUNCTION app.request_password_reset(request_id uuid, for_email_folded text, client_ip inet, client_user_agent text) IS 'Notes that somebody forgot a password. app.claim_mails looks for the account.';
+
+CREATE FUNCTION app.require_verified_email() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (select from public.users u where u.id = app.user_id() and u.email_verified_at is not null) then
+    raise exception 'the email is not verified' using errcode = 'check_violation', constraint = 'users_email_verified';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION app.require_verified_email() IS 'Violates users_email_verified unless the transaction''s user has confirmed the address.';
+
+CREATE FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_password_hash text, revoke_tokens boolean, event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Locked first, as by app.login: no session with the old password survives, and a token works once.
+  perform from identity.credentials c where c.user_id = token_user for update;
+  if identity.find_mail_token(token_user, 'reset_password', token_secret) is null then return false; end if;
+  update identity.credentials c set password_hash = new_password_hash where c.user_id = token_user;
+  delete from identity.sessions s where s.user_id = token_user;
+  if revoke_tokens then
+    delete from identity.access_tokens t where t.user_id = token_user;
+  end if;
+  delete from identity.mail_tokens t where t.user_id = token_user and t.purpose <> 'undo_email';
+  update identity.mails m set next_attempt_at = null
+  where m.user_id = token_user and m.kind in ('reset_password', 'confirm_email') and m.next_attempt_at is not null;
+  -- The link was mailed to the address.
+  update public.users u set email_verified_at = now() where u.id = token_user and u.email_verified_at is null;
+  insert into identity.events (user_id, id, kind, ip, user_agent)
+  values (token_user, event_id, 'password_reset', client_ip, client_user_agent);
+  perform identity.queue_mail(token_user, 'password_changed', null,
+    jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_password_hash text, revoke_tokens boolean, event_id uuid, client_ip inet, client_user_agent text) IS 'Sets a new password given a mailed token, and ends every session, with revoke_tokens also the personal access tokens; false when the token is not valid.';
+
 CREATE FUNCTION app.rotate_context_key() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -508,10 +836,12 @@ begin
   if not exists (select from identity.secret_keys k where k.purpose = 'password_salt') then
     perform identity.add_key('password_salt');
   end if;
+  -- The API's next attempt to send mails makes itself known again.
+  delete from identity.secret_keys k where k.purpose = 'mail_sender';
 end
 $$;
 
-COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context, and removes those that were replaced more than five minutes ago: requests can go on meanwhile.';
+COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context, and removes those that were replaced more than five minutes ago: requests can go on meanwhile. Also forgets which secret sends mails.';
 
 CREATE TABLE public.schema_migrations (
     version character varying(128) NOT NULL
@@ -533,6 +863,90 @@ CREATE FUNCTION app.scopes() RETURNS text[]
     RETURN (app.context())[4:];
 
 COMMENT ON FUNCTION app.scopes() IS 'The scopes of this transaction''s credential.';
+
+CREATE FUNCTION app.send_verification() RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me constant uuid := app.user_id('account');
+begin
+  -- Locked, so that the mails are counted one by one.
+  perform from identity.credentials c where c.user_id = me for no key update;
+  if not found then return null; end if;
+  perform from public.users u where u.id = me and u.email_verified_at is not null;
+  if found then return 'verified'; end if;
+  return case when identity.queue_mail(me, 'verify_email', null, '{}') then 'queued' else 'limited' end;
+end
+$$;
+
+COMMENT ON FUNCTION app.send_verification() IS 'Mails the transaction''s user a link to confirm the address: queued, verified when it is confirmed already, or limited.';
+
+CREATE FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  token identity.mail_tokens;
+begin
+  perform from identity.credentials c where c.user_id = token_user for update;
+  token := identity.find_mail_token(token_user, 'undo_email', token_secret);
+  if token is null then return false; end if;
+  update public.users u
+  set email = token.email, email_folded = token.email_folded, email_verified_at = now()
+  where u.id = token_user;
+  delete from identity.sessions s where s.user_id = token_user;
+  -- Links to undo earlier changes stay: the one who made the changes must not be able to end them.
+  delete from identity.mail_tokens t
+  where t.user_id = token_user and (t.purpose <> 'undo_email' or t.created_at >= token.created_at);
+  update identity.mails m set next_attempt_at = null
+  where m.user_id = token_user and m.kind in ('reset_password', 'confirm_email', 'email_changed')
+    and m.created_at >= token.created_at and m.next_attempt_at is not null;
+  insert into identity.events (user_id, id, kind, ip, user_agent)
+  values (token_user, event_id, 'email_change_undone', client_ip, client_user_agent);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) IS 'Restores the address that a token was mailed to, and ends every session; false when the token is not valid.';
+
+CREATE FUNCTION app.verify_email(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  token identity.mail_tokens;
+  old_email text;
+  old_email_folded text;
+begin
+  perform from identity.credentials c where c.user_id = token_user for update;
+  token := identity.find_mail_token(token_user, 'verify_email', token_secret);
+  if token is null then return false; end if;
+  select u.email, coalesce(u.email_folded, lower(u.email collate "C")) into old_email, old_email_folded
+  from public.users u where u.id = token_user;
+  update public.users u
+  set email_verified_at = now(),
+      email = case when old_email_folded = token.email_folded then u.email else token.email end,
+      email_folded = token.email_folded
+  where u.id = token_user;
+  -- The links that were mailed to the old address, and those for other new ones.
+  delete from identity.mail_tokens t where t.user_id = token_user and t.purpose <> 'undo_email';
+  insert into identity.events (user_id, id, kind, ip, user_agent)
+  values (token_user, event_id, case when old_email_folded = token.email_folded then 'email_verified' else 'email_changed' end,
+          client_ip, client_user_agent);
+  if old_email_folded <> token.email_folded then
+    -- Never without the link that undoes it.
+    if not identity.queue_mail(token_user, 'email_changed', old_email,
+      jsonb_build_object('email', token.email, 'ip', host(client_ip), 'user_agent', client_user_agent), old_email_folded)
+    then
+      raise exception 'too many mails' using errcode = 'check_violation', constraint = 'mails_limit';
+    end if;
+  end if;
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION app.verify_email(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) IS 'Confirms the address that a token was mailed to. When it is a new one, it becomes the user''s, and the old one is mailed a link to undo that; false when the token is not valid.';
 
 CREATE FUNCTION identity.add_key(new_purpose text) RETURNS void
     LANGUAGE plpgsql
@@ -596,6 +1010,55 @@ CREATE FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text
 
 COMMENT ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) IS 'HMAC-SHA-256 (RFC 2104).';
 
+CREATE FUNCTION identity.queue_mail(mail_user uuid, mail_kind text, mail_to text, mail_params jsonb, mail_to_folded text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  address text := mail_to;
+  folded text := coalesce(mail_to_folded, lower(mail_to collate "C"));
+begin
+  if mail_to is null then
+    select u.email, coalesce(u.email_folded, lower(u.email collate "C")) into address, folded
+    from public.users u where u.id = mail_user;
+  end if;
+  -- By kind, so that nobody can use up the limit of the warnings with mails of another kind.
+  if exists (
+    select from (
+      select 'account' as counted_by, m.created_at from identity.mails m
+      where m.user_id = mail_user and m.kind = mail_kind
+      union all
+      select 'address', m.created_at from identity.mails m
+      where m.recipient_folded = folded and m.kind = mail_kind
+    ) as earlier
+    where earlier.created_at > now() - interval '1 day'
+    group by earlier.counted_by
+    having count(*) >= 20 or count(*) filter (where earlier.created_at > now() - interval '1 hour') >= 5
+  ) then return false; end if;
+  insert into identity.mails (user_id, id, kind, recipient, recipient_folded, params, expires_at)
+  values (mail_user, gen_random_uuid(), mail_kind, address, folded, coalesce(mail_params, '{}'),
+          now() + case mail_kind when 'reset_password' then interval '30 minutes' else interval '1 day' end);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION identity.queue_mail(mail_user uuid, mail_kind text, mail_to text, mail_params jsonb, mail_to_folded text) IS 'Queues a mail, to the user''s current address unless another one is given; false when the account or the address has had 5 mails of the kind in an hour or 20 in a day. For definer functions only.';
+
+CREATE FUNCTION identity.require_mail_sender(sender bytea) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (
+    select from identity.secret_keys k where k.purpose = 'mail_sender' and k.inner_block = sha512(sender)
+  ) then
+    raise exception 'another sender is known' using errcode = 'insufficient_privilege';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION identity.require_mail_sender(sender bytea) IS 'Refuses whoever does not know the secret of the API that sends mails.';
+
 CREATE FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -642,7 +1105,7 @@ CREATE TABLE identity.events (
     count integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT events_count_positive CHECK ((count > 0)),
-    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'email_changed'::text, 'token_created'::text, 'token_revoked'::text]))),
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'password_reset_requested'::text, 'password_reset'::text, 'email_changed'::text, 'email_change_requested'::text, 'email_change_undone'::text, 'email_verified'::text, 'token_created'::text, 'token_revoked'::text]))),
     CONSTRAINT events_user_agent_length CHECK ((char_length(user_agent) <= 512))
 );
 
@@ -750,6 +1213,15 @@ ALTER TABLE ONLY identity.deleted_users
 ALTER TABLE ONLY identity.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (user_id, id);
 
+ALTER TABLE ONLY identity.mail_requests
+    ADD CONSTRAINT mail_requests_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY identity.mail_tokens
+    ADD CONSTRAINT mail_tokens_pkey PRIMARY KEY (user_id, hash);
+
+ALTER TABLE ONLY identity.mails
+    ADD CONSTRAINT mails_pkey PRIMARY KEY (user_id, id);
+
 ALTER TABLE ONLY identity.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (user_id, hash);
 
@@ -777,6 +1249,14 @@ CREATE INDEX events_created_at_idx ON identity.events USING btree (created_at);
 
 CREATE INDEX events_login_failed_idx ON identity.events USING btree (user_id, created_at) WHERE (kind = 'login_failed'::text);
 
+CREATE INDEX mail_tokens_expires_at_idx ON identity.mail_tokens USING btree (expires_at);
+
+CREATE INDEX mails_created_at_idx ON identity.mails USING btree (created_at);
+
+CREATE INDEX mails_next_attempt_at_idx ON identity.mails USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+
+CREATE INDEX mails_recipient_folded_idx ON identity.mails USING btree (recipient_folded);
+
 CREATE INDEX refresh_tokens_expires_at_idx ON identity.refresh_tokens USING btree (expires_at);
 
 CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (user_id, session_id);
@@ -799,6 +1279,12 @@ ALTER TABLE ONLY identity.credentials
 ALTER TABLE ONLY identity.events
     ADD CONSTRAINT events_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY identity.mail_tokens
+    ADD CONSTRAINT mail_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.mails
+    ADD CONSTRAINT mails_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY identity.refresh_tokens
     ADD CONSTRAINT refresh_tokens_session_fkey FOREIGN KEY (user_id, session_id) REFERENCES identity.sessions(user_id, id) ON DELETE CASCADE;
 
@@ -813,9 +1299,9 @@ ALTER TABLE ONLY public.todos
 
 ALTER TABLE identity.access_tokens ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY access_tokens_delete_auth ON identity.access_tokens FOR DELETE TO todo_auth USING ((expires_at < (now() - '30 days'::interval)));
+CREATE POLICY access_tokens_delete_auth ON identity.access_tokens FOR DELETE TO todo_auth USING (true);
 
-COMMENT ON POLICY access_tokens_delete_auth ON identity.access_tokens IS 'Tokens are removed 30 days after they expired, so that users can see why a script stopped working.';
+COMMENT ON POLICY access_tokens_delete_auth ON identity.access_tokens IS 'Tokens are removed 30 days after they expired, so that users can see why a script stopped working, or by a new password if its user wishes.';
 
 CREATE POLICY access_tokens_delete_own ON identity.access_tokens FOR DELETE TO todo_api USING (((user_id = app.user_id('account'::text)) OR ((user_id = app.user_id()) AND (id = app.credential_id()))));
 
@@ -891,6 +1377,52 @@ CREATE POLICY events_update_auth ON identity.events FOR UPDATE TO todo_auth USIN
 
 COMMENT ON POLICY events_update_auth ON identity.events IS 'app.login counts a failed login on the newest of the last hour.';
 
+ALTER TABLE identity.mail_requests ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY mail_requests_delete_auth ON identity.mail_requests FOR DELETE TO todo_auth USING (true);
+
+COMMENT ON POLICY mail_requests_delete_auth ON identity.mail_requests IS 'app.claim_mails removes the requests that it has taken.';
+
+CREATE POLICY mail_requests_insert_auth ON identity.mail_requests FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY mail_requests_insert_auth ON identity.mail_requests IS 'app.request_password_reset and app.register add one.';
+
+CREATE POLICY mail_requests_select_auth ON identity.mail_requests FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY mail_requests_select_auth ON identity.mail_requests IS 'app.claim_mails takes the requests.';
+
+ALTER TABLE identity.mail_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY mail_tokens_delete_auth ON identity.mail_tokens FOR DELETE TO todo_auth USING (true);
+
+COMMENT ON POLICY mail_tokens_delete_auth ON identity.mail_tokens IS 'A token is deleted when it is used, replaced or expired.';
+
+CREATE POLICY mail_tokens_insert_auth ON identity.mail_tokens FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY mail_tokens_insert_auth ON identity.mail_tokens IS 'app.add_mail_token stores the hash just before the mail is sent.';
+
+CREATE POLICY mail_tokens_select_auth ON identity.mail_tokens FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY mail_tokens_select_auth ON identity.mail_tokens IS 'The functions that take a token look it up.';
+
+ALTER TABLE identity.mails ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY mails_delete_auth ON identity.mails FOR DELETE TO todo_auth USING ((created_at < (now() - '1 day'::interval)));
+
+COMMENT ON POLICY mails_delete_auth ON identity.mails IS 'Mails are removed after a day.';
+
+CREATE POLICY mails_insert_auth ON identity.mails FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY mails_insert_auth ON identity.mails IS 'identity.queue_mail adds a mail.';
+
+CREATE POLICY mails_select_auth ON identity.mails FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY mails_select_auth ON identity.mails IS 'identity.queue_mail counts mails, app.claim_mails reads those that are due.';
+
+CREATE POLICY mails_update_auth ON identity.mails FOR UPDATE TO todo_auth USING ((next_attempt_at IS NOT NULL)) WITH CHECK (true);
+
+COMMENT ON POLICY mails_update_auth ON identity.mails IS 'app.claim_mails and app.finish_mail write the state of unsent mails.';
+
 ALTER TABLE identity.refresh_tokens ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY refresh_tokens_delete_auth ON identity.refresh_tokens FOR DELETE TO todo_auth USING ((expires_at < now()));
@@ -911,9 +1443,9 @@ COMMENT ON POLICY refresh_tokens_update_auth ON identity.refresh_tokens IS 'A to
 
 ALTER TABLE identity.secret_keys ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY secret_keys_delete_auth ON identity.secret_keys FOR DELETE TO todo_auth USING ((purpose = 'context'::text));
+CREATE POLICY secret_keys_delete_auth ON identity.secret_keys FOR DELETE TO todo_auth USING ((purpose = ANY (ARRAY['context'::text, 'mail_sender'::text])));
 
-COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys that were replaced.';
+COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys that were replaced and the mail sender, app.claim_mails the sender that was replaced.';
 
 CREATE POLICY secret_keys_insert_auth ON identity.secret_keys FOR INSERT TO todo_auth WITH CHECK (true);
 
@@ -1033,9 +1565,9 @@ CREATE POLICY users_select_own ON public.users FOR SELECT TO todo_api USING ((id
 
 COMMENT ON POLICY users_select_own ON public.users IS 'Users see their own row only.';
 
-CREATE POLICY users_update_auth ON public.users FOR UPDATE TO todo_auth USING ((id = app.user_id())) WITH CHECK ((id = app.user_id()));
+CREATE POLICY users_update_auth ON public.users FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY users_update_auth ON public.users IS 'app.change_account changes the email of the transaction''s user.';
+COMMENT ON POLICY users_update_auth ON public.users IS 'app.change_account, app.verify_email, app.undo_email_change and app.reset_password change a user''s address or its state.';
 
 GRANT USAGE ON SCHEMA app TO todo_api;
 GRANT USAGE ON SCHEMA app TO todo_auth;
@@ -1043,20 +1575,92 @@ GRANT USAGE ON SCHEMA app TO todo_auth;
 GRANT USAGE ON SCHEMA identity TO todo_api;
 GRANT USAGE ON SCHEMA identity TO todo_auth;
 
+REVOKE ALL ON FUNCTION app.add_mail_token(sender bytea, mail_user uuid, mail_id uuid, attempt integer, token_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.add_mail_token(sender bytea, mail_user uuid, mail_id uuid, attempt integer, token_hash bytea) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, secret bytea, OUT scopes text[], OUT use_is_due boolean) TO todo_api;
 
-REVOKE ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, event_ids uuid[], client_ip inet, client_user_agent text) TO todo_api;
+REVOKE ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.context(required_scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.context(required_scope text) TO todo_api;
+
+GRANT DELETE ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(kind),INSERT(kind) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(recipient),INSERT(recipient) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(recipient_folded),INSERT(recipient_folded) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(params),INSERT(params),UPDATE(params) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(attempts),UPDATE(attempts) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE identity.mails TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.count_mails() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.count_mails() TO todo_api;
 
 REVOKE ALL ON FUNCTION app.credential_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.credential_id() TO todo_api;
 
 REVOKE ALL ON FUNCTION app.delete_content() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.delete_content() TO todo_api;
+
+GRANT DELETE ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(hash),INSERT(hash) ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(purpose),INSERT(purpose) ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(email),INSERT(email) ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(email_folded),INSERT(email_folded) ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE identity.mail_tokens TO todo_auth;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE identity.mail_tokens TO todo_auth;
+
+REVOKE ALL ON FUNCTION identity.find_mail_token(token_user uuid, token_purpose text, token_secret bytea) FROM PUBLIC;
+
+GRANT DELETE ON TABLE public.users TO todo_api;
+
+GRANT SELECT(id) ON TABLE public.users TO todo_api;
+GRANT SELECT(id),INSERT(id) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(email) ON TABLE public.users TO todo_api;
+GRANT SELECT(email),INSERT(email),UPDATE(email) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(email_folded) ON TABLE public.users TO todo_api;
+GRANT SELECT(email_folded),INSERT(email_folded),UPDATE(email_folded) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE public.users TO todo_api;
+GRANT SELECT(created_at) ON TABLE public.users TO todo_auth;
+
+GRANT SELECT(email_verified_at) ON TABLE public.users TO todo_api;
+GRANT SELECT(email_verified_at),UPDATE(email_verified_at) ON TABLE public.users TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.find_reset_email(token_user uuid, token_secret bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.find_reset_email(token_user uuid, token_secret bytea) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) TO todo_api;
 
 GRANT DELETE ON TABLE identity.secret_keys TO todo_auth;
 
@@ -1151,26 +1755,12 @@ GRANT ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) T
 REVOKE ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) TO todo_api;
+
 GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.credentials TO todo_auth;
 
 GRANT SELECT(password_hash),INSERT(password_hash),UPDATE(password_hash) ON TABLE identity.credentials TO todo_auth;
-
-GRANT DELETE ON TABLE public.users TO todo_api;
-
-GRANT SELECT(id) ON TABLE public.users TO todo_api;
-GRANT SELECT(id),INSERT(id) ON TABLE public.users TO todo_auth;
-
-GRANT SELECT(email) ON TABLE public.users TO todo_api;
-GRANT SELECT(email),INSERT(email),UPDATE(email) ON TABLE public.users TO todo_auth;
-
-GRANT SELECT(email_folded) ON TABLE public.users TO todo_api;
-GRANT SELECT(email_folded),INSERT(email_folded),UPDATE(email_folded) ON TABLE public.users TO todo_auth;
-
-GRANT SELECT(created_at) ON TABLE public.users TO todo_api;
-GRANT SELECT(created_at) ON TABLE public.users TO todo_auth;
-
-REVOKE ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) TO todo_api;
@@ -1178,8 +1768,34 @@ GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text)
 REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.remove_old_mails(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_old_mails(batch integer) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.remove_orphans(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_orphans(batch integer) TO todo_api;
+
+GRANT DELETE ON TABLE identity.mail_requests TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.mail_requests TO todo_auth;
+
+GRANT SELECT(kind),INSERT(kind) ON TABLE identity.mail_requests TO todo_auth;
+
+GRANT SELECT(email_folded),INSERT(email_folded) ON TABLE identity.mail_requests TO todo_auth;
+
+GRANT SELECT(ip),INSERT(ip) ON TABLE identity.mail_requests TO todo_auth;
+
+GRANT SELECT(user_agent),INSERT(user_agent) ON TABLE identity.mail_requests TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.mail_requests TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.request_password_reset(request_id uuid, for_email_folded text, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.request_password_reset(request_id uuid, for_email_folded text, client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.require_verified_email() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.require_verified_email() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_password_hash text, revoke_tokens boolean, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_password_hash text, revoke_tokens boolean, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.rotate_context_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.rotate_context_key() TO todo_owner;
@@ -1192,6 +1808,15 @@ GRANT ALL ON FUNCTION app.schema_version() TO todo_api;
 REVOKE ALL ON FUNCTION app.scopes() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.scopes() TO todo_api;
 
+REVOKE ALL ON FUNCTION app.send_verification() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.send_verification() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.verify_email(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.verify_email(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
+
 REVOKE ALL ON FUNCTION identity.add_key(new_purpose text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.context_binding() FROM PUBLIC;
@@ -1199,6 +1824,10 @@ REVOKE ALL ON FUNCTION identity.context_binding() FROM PUBLIC;
 REVOKE ALL ON FUNCTION identity.delete_rows(owner uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.queue_mail(mail_user uuid, mail_kind text, mail_to text, mail_params jsonb, mail_to_folded text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.require_mail_sender(sender bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) FROM PUBLIC;
 

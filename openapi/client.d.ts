@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description The email must be unique, ignoring case. Does not log in.
+         * @description The email must be unique, ignoring case. Does not log in. If the service sends mail, it mails a link that confirms the address.
          */
         post: operations["registerUser"];
         delete?: never;
@@ -233,7 +233,7 @@ export interface paths {
         };
         /**
          * Get the current user
-         * @description Returns the id, the email and the time of registration. Requires the scope `account`.
+         * @description Returns the id, the email and when it was confirmed, and the time of registration. Requires the scope `account`.
          */
         get: operations["getMe"];
         put?: never;
@@ -247,7 +247,7 @@ export interface paths {
         head?: never;
         /**
          * Change email or password
-         * @description Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid. Requires the scope `account`.
+         * @description Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid. If the service sends mail, another email takes effect when it is confirmed by the link that is mailed to it; the old address is then mailed a link that undoes the change for a week. Requires the scope `account`.
          */
         patch: operations["changeAccount"];
         trace?: never;
@@ -321,11 +321,111 @@ export interface paths {
         };
         /**
          * List account activity, newest first
-         * @description Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens. Requires the scope `account`.
+         * @description Logins, failed logins (five an hour are listed, further ones are counted), requests for and changes of email and password, and created and revoked tokens. Requires the scope `account`.
          */
         get: operations["listEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request a mail to choose a new password
+         * @description The response is the same whether the email is registered or not. The mail has a link that works once, within 30 minutes. At most 5 mails an hour are sent to an account.
+         */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a new password
+         * @description With the token from the mail, which works once. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request another mail to confirm the address
+         * @description The mail has a link that works once, within one day. At most 5 an hour are sent. Requires the scope `account`.
+         */
+        post: operations["sendVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm an email address
+         * @description With the token from the mail, which works once. A new address becomes that of the account, and the old one is mailed a link that undoes the change for a week.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/email/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo a change of the email address
+         * @description With the token from the mail to the old address, which works once, within a week. Restores that address and ends every session.
+         */
+        post: operations["undoEmailChange"];
         delete?: never;
         options?: never;
         head?: never;
@@ -534,6 +634,12 @@ export interface components {
              * @example ada@example.com
              */
             email: string;
+            /**
+             * Format: date-time
+             * @description When the user confirmed the address by a mailed link; null until then.
+             * @example 2026-11-23T09:30:00Z
+             */
+            email_verified_at: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, in UTC.
@@ -1013,7 +1119,7 @@ export interface components {
              * @example login
              * @enum {string}
              */
-            kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "email_changed" | "token_created" | "token_revoked";
+            kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "password_reset_requested" | "password_reset" | "email_changed" | "email_change_requested" | "email_change_undone" | "email_verified" | "token_created" | "token_revoked";
             /**
              * @description The number of occurrences. Five failed logins an hour are listed separately; further ones are counted in the newest of them.
              * @example 1
@@ -1082,6 +1188,46 @@ export interface components {
             tokens: components["schemas"]["AccessToken"][];
             sessions: components["schemas"]["Session"][];
             events: components["schemas"]["Event"][];
+        };
+        PasswordRequest: {
+            /**
+             * Format: idn-email
+             * @description Stored as sent. Compared without regard to case and Unicode composition; an internationalised domain equals its `xn--` form.
+             * @example ada@example.com
+             */
+            email: string;
+        };
+        PasswordReset: {
+            /**
+             * @description What follows the # in the mailed link.
+             * @example todo_reset_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
+             */
+            token: string;
+            /**
+             * Format: password
+             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password, and must have at least 8 characters beside `todo` and `api`.
+             * @example correct horse battery
+             */
+            new_password: string;
+            /**
+             * @description Also revoke every personal access token.
+             * @example false
+             */
+            revoke_tokens?: boolean;
+        };
+        EmailVerification: {
+            /**
+             * @description What follows the # in the mailed link.
+             * @example todo_verify_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
+             */
+            token: string;
+        };
+        EmailUndo: {
+            /**
+             * @description What follows the # in the mailed link.
+             * @example todo_undo_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA
+             */
+            token: string;
         };
         /** @description What a kind of problem means and what to do about it. */
         ProblemType: {
@@ -1211,14 +1357,27 @@ export interface operations {
                      * @example {
                      *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "email": "ada@example.com",
+                     *       "email_verified_at": "2026-11-23T09:30:00Z",
                      *       "created_at": "2026-11-23T09:30:00Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description Accepted, for a new and for a taken email alike: the owner of the address is mailed. Only if the service hides which emails are registered. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -1372,6 +1531,8 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -1523,6 +1684,8 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -1666,6 +1829,8 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -1875,6 +2040,8 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
              *     [`invalid_cursor`](/problems/invalid_cursor): Invalid cursor for this list.
              */
             400: {
@@ -2040,6 +2207,8 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -2230,7 +2399,11 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2371,7 +2544,11 @@ export interface operations {
                     "application/json": components["schemas"]["TagPage"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2534,7 +2711,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2580,7 +2761,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2687,7 +2872,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2733,7 +2922,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2878,6 +3071,8 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -2925,7 +3120,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3131,6 +3330,8 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -3178,7 +3379,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3343,7 +3548,11 @@ export interface operations {
                     "application/json": components["schemas"]["AccessTokenPage"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3494,6 +3703,8 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -3647,7 +3858,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3693,7 +3908,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3783,13 +4002,18 @@ export interface operations {
                      * @example {
                      *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "email": "ada@example.com",
+                     *       "email_verified_at": "2026-11-23T09:30:00Z",
                      *       "created_at": "2026-11-23T09:30:00Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3910,7 +4134,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4048,6 +4276,7 @@ export interface operations {
                      * @example {
                      *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *       "email": "ada@example.com",
+                     *       "email_verified_at": "2026-11-23T09:30:00Z",
                      *       "created_at": "2026-11-23T09:30:00Z"
                      *     }
                      */
@@ -4056,6 +4285,8 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -4225,6 +4456,7 @@ export interface operations {
                      *       "user": {
                      *         "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *         "email": "ada@example.com",
+                     *         "email_verified_at": "2026-11-23T09:30:00Z",
                      *         "created_at": "2026-11-23T09:30:00Z"
                      *       },
                      *       "todos": [
@@ -4284,7 +4516,11 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4430,7 +4666,11 @@ export interface operations {
                     "application/json": components["schemas"]["SessionPage"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4554,7 +4794,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4600,7 +4844,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4712,7 +4960,11 @@ export interface operations {
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4814,6 +5066,720 @@ export interface operations {
             };
         };
     };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "todo_reset_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA",
+                 *       "new_password": "correct horse battery",
+                 *       "revoke_tokens": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description The password has changed. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The mail will be sent. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "todo_verify_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EmailVerification"];
+            };
+        };
+        responses: {
+            /** @description The address is confirmed. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoEmailChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "todo_undo_AZoKkWvIdMOs3vF0OtGDAKj1w7JqWQ5cMC2m7dXUcXv9kM3lTz0yB5aFhQpR2sGeVn8LwA"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EmailUndo"];
+            };
+        };
+        responses: {
+            /** @description The address is restored. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listProblems: {
         parameters: {
             query?: never;
@@ -4860,7 +5826,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4934,7 +5904,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The code of a problem, one of `invalid_request`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `login_required`, `not_found`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
+                 * @description The code of a problem, one of `invalid_request`, `invalid_mailed_token`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `email_unverified`, `login_required`, `not_found`, `mail_disabled`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
                  * @example not_found
                  */
                 code: string;
@@ -4976,7 +5946,11 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4988,7 +5962,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`not_found`](/problems/not_found): Not found. */
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5101,7 +6079,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5198,7 +6180,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5291,7 +6277,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

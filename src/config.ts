@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { checkMail, parseHeaderNames, parseOrigins, parseProxies } from './config-values.ts'
 
 const packageFile = createRequire(import.meta.url).resolve('todo-api/package.json')
 /** The folder of package.json. Compiled modules are one level deeper, in dist/. */
@@ -44,6 +45,14 @@ const Environment = Type.Object({
   BASE_PATH: Type.String({ default: '', pattern: '^(/(?!\\.{1,2}(/|$))[A-Za-z0-9._~-]+)*$' }),
   CORS_ORIGINS: Type.String({ default: '' }),
   CORS_ALLOWED_HEADERS: Type.String({ default: '' }),
+  MAIL_URL: Type.String({ default: '', pattern: '^(smtps?://[^/]|file:///).*$|^$' }),
+  MAIL_FROM: Type.String({
+    default: 'TODO API <todo@localhost>',
+    pattern: '^([^\\u0000-\\u001f<>]*<[^\\s<>@]+@[^\\s<>@]+>|[^\\s<>@]+@[^\\s<>@]+)?$',
+  }),
+  PUBLIC_URL: Type.String({ default: '', pattern: '^(https?://[!-~]*[^/])?$' }),
+  HIDE_REGISTRATION: Type.Boolean({ default: false }),
+  REQUIRE_VERIFIED_EMAIL: Type.Boolean({ default: false }),
   SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
   ADMIN_PORT: count(0, 0, 65535),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
@@ -82,45 +91,14 @@ const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_SHARDED: 'must be true or false',
   BASE_PATH: 'must be a path like /api, without a slash at its end, or not set',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
+  HIDE_REGISTRATION: 'must be true or false',
+  REQUIRE_VERIFIED_EMAIL: 'must be true or false',
+  MAIL_URL: 'must be an smtps:// or smtp:// URL, with special characters percent-encoded, or not set',
+  MAIL_FROM: 'must be an email address, with or without a name before it in the form NAME <ADDRESS>',
+  PUBLIC_URL: 'must be an http:// or https:// URL without a slash at its end',
   SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
   ADMIN_TOKEN: 'must be at least 32 printable ASCII characters without spaces, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
-}
-
-const split = (list: string): string[] =>
-  list
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter(Boolean)
-
-function parseOrigins(list: string): string[] {
-  const origins = split(list)
-  for (const origin of origins.filter((origin) => origin !== '*'))
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
-      throw new Error(
-        'CORS_ORIGINS must be a comma-separated list of origins, like https://app.example.com, or *.',
-      )
-  return origins
-}
-
-/** Header names (RFC 9110, section 5.6.2). Not `*`: browsers disagree on whether it is a wildcard. */
-function parseHeaderNames(list: string): string[] {
-  const names = split(list)
-  if (names.every((name) => /^[!#$%&'+.^`|~\w-]+$/.test(name))) return names
-  throw new Error(
-    'CORS_ALLOWED_HEADERS must be a comma-separated list of header names, like traceparent,tracestate.',
-  )
-}
-
-function parseProxies(list: string): string[] {
-  const entries = split(list)
-  for (const entry of entries) {
-    const [address = '', prefix] = entry.split('/')
-    const bits = isIP(address) === 6 ? 128 : 32
-    if (!isIP(address) || (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)))
-      throw new Error('TRUST_PROXY must be a comma-separated list of addresses or CIDR ranges.')
-  }
-  return entries
 }
 
 /** Whether only this machine can connect to a host. */
@@ -164,6 +142,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
   if (config.ADMIN_PORT > 0 && !config.ADMIN_TOKEN && !isLoopback(config.ADMIN_HOST))
     throw new Error('ADMIN_TOKEN must be set when ADMIN_HOST is not a loopback address.')
+  checkMail(config)
   const TRUST_PROXY = parseProxies(config.TRUST_PROXY)
   const CORS_ORIGINS = parseOrigins(config.CORS_ORIGINS)
   const CORS_ALLOWED_HEADERS = parseHeaderNames(config.CORS_ALLOWED_HEADERS)

@@ -1,3 +1,6 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
 /** What the service needs from the embedded database, if it uses one. */
 interface EmbeddedEnvironment {
   /** The variables to configure the service with. */
@@ -16,12 +19,15 @@ export async function withEmbeddedDatabase(env: NodeJS.ProcessEnv): Promise<Embe
   if (env.DATABASE_URL || env.NODE_ENV === 'production') return { env, stop: async () => {} }
   // Imported on demand: a production install lacks its packages.
   const { startEmbedded } = await import('./start.ts')
-  const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(env.DATA_DIR || '.data').catch(
-    (error) => {
-      throw explainMissingPackage(error)
-    },
-  )
-  const defaults = { HOST: '127.0.0.1', JWT_SECRET: jwtSecret }
+  const folder = env.DATA_DIR || '.data'
+  const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(folder).catch((error) => {
+    throw explainMissingPackage(error)
+  })
+  const defaults = {
+    HOST: '127.0.0.1',
+    JWT_SECRET: jwtSecret,
+    MAIL_URL: pathToFileURL(join(folder, 'mail')).href,
+  }
   return { env: { ...defaults, ...env, DATABASE_URL: databaseUrl }, psql, stop }
 }
 

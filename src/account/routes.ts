@@ -1,28 +1,18 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { v7 as uuidv7 } from 'uuid'
 import { User } from '../auth/schema.ts'
-import { foldEmail } from '../credentials/email.ts'
+import type { Config } from '../config.ts'
 import { unknownContent } from '../http/content.ts'
-import { firstOrNotFound, loginRequired, unauthorized } from '../http/errors.ts'
-import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
+import { firstOrNotFound, loginRequired } from '../http/errors.ts'
+import { Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
+import changes from './change-routes.ts'
 import { writeExport } from './export.ts'
 import { AccountPatch, createExport, Event, EventPage, Session, SessionPage } from './schema.ts'
-import {
-  changeAccount,
-  deleteMe,
-  endSession,
-  exportEvents,
-  exportSessions,
-  getMe,
-  getPasswordSalt,
-  listEvents,
-  listSessions,
-} from './sql.ts'
+import { deleteMe, endSession, exportEvents, exportSessions, getMe, listEvents, listSessions } from './sql.ts'
 
 /** The user's account: email, password, sessions, events and export. */
-const account: FastifyPluginAsyncTypebox = async (app) => {
+const account: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   app.addFeature({
     name: 'account',
     description: 'The user who is asking: email and password, sessions, trail, export.',
@@ -47,48 +37,14 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'getMe',
         tags,
         summary: 'Get the current user',
-        description: 'Returns the id, the email and the time of registration.',
+        description: 'Returns the id, the email and when it was confirmed, and the time of registration.',
         response: { 200: Ref(User), ...problems(400, ...TOKEN) },
       },
     },
     async (request) => firstOrNotFound(await request.withUser(getMe)),
   )
 
-  app.patch(
-    '/me',
-    {
-      config: { scope, limit: 'login' },
-      schema: {
-        operationId: 'changeAccount',
-        tags,
-        summary: 'Change email or password',
-        description:
-          'Requires the current password, and has the rate limits of a login. A new password ends every other session; personal access tokens stay valid.',
-        body: Ref(AccountPatch),
-        response: { 200: Ref(User), ...problems(...BODY, ...TOKEN, 409) },
-      },
-    },
-    async (request) => {
-      const { email, new_password, current_password } = request.body
-      const current = firstOrNotFound(await request.withUser((tx) => getPasswordSalt(tx, app.passwords.cost)))
-      const change = {
-        email,
-        emailFolded: email && foldEmail(email),
-        currentHash: await app.passwords.hashToCompare(current_password, current.salt),
-        newHash:
-          new_password &&
-          (await app.passwords.hashNew(new_password, email ?? current.email, '/new_password')),
-        eventIds: [uuidv7(), uuidv7()],
-      }
-      const [user] = await request.withUser((tx) => changeAccount(tx, change, request.client))
-      if (!user) {
-        // A deleted account has no row either: then this throws 401 revoked_token.
-        await request.withUser(getMe)
-        throw unauthorized('invalid_credentials')
-      }
-      return user
-    },
-  )
+  await app.register(changes, { config })
 
   app.delete(
     '/me',
@@ -187,7 +143,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'List account activity, newest first',
         description:
-          'Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens.',
+          'Logins, failed logins (five an hour are listed, further ones are counted), requests for and changes of email and password, and created and revoked tokens.',
         querystring: PageQuery,
         response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
       },

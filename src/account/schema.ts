@@ -42,7 +42,12 @@ const kinds = [
   'login_failed',
   'refresh_reused',
   'password_changed',
+  'password_reset_requested',
+  'password_reset',
   'email_changed',
+  'email_change_requested',
+  'email_change_undone',
+  'email_verified',
   'token_created',
   'token_revoked',
 ] as const

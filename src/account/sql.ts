@@ -4,7 +4,7 @@ import type { Client, PageQuery } from '../http/schemas.ts'
 import type { Event, Session } from './schema.ts'
 
 /** The current user: the policy hides all other rows. */
-export const getMe = (tx: Tx) => tx<User>`select id, email, created_at from users`
+export const getMe = (tx: Tx) => tx<User>`select id, email, email_verified_at, created_at from users`
 
 /** The bcrypt version, cost and salt of the current user's password, and the email. */
 export const getPasswordSalt = (tx: Tx, cost: number) =>
@@ -19,15 +19,19 @@ interface AccountChange {
   /** The hash of the current password as sent. */
   currentHash: string
   newHash: string | undefined
+  /** Whether another email takes effect only when it has been confirmed. */
+  confirm: boolean
+  /** Whether a taken email is to stay hidden. */
+  hidden: boolean
   /** Ids for the events of the two changes. */
   eventIds: string[]
 }
 
 /** Changes email, password or both. No row when the current password is wrong. */
 export const changeAccount = (tx: Tx, change: AccountChange, { ip, user_agent }: Client) => tx<User>`
-  select id, email, created_at
+  select id, email, email_verified_at, created_at
   from app.change_account(${change.currentHash}, ${change.email ?? null}, ${change.emailFolded ?? null}, ${change.newHash ?? null},
-                          ${change.eventIds}, ${ip}, ${user_agent})`
+                          ${change.confirm}, ${change.hidden}, ${change.eventIds}, ${ip}, ${user_agent})`
 
 /** Deletes all that the user has stored, and then the user. No row, and nothing deleted, when the login is too old. */
 export function deleteMe(tx: Tx) {

@@ -13,7 +13,7 @@ import {
   writeToken,
 } from '../credentials/opaque-tokens.ts'
 import { ApiError, firstOrNotFound, unauthorized } from '../http/errors.ts'
-import { BODY, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
+import { BODY, NoContent, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
 import {
   endCredential,
@@ -56,19 +56,36 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         operationId: 'registerUser',
         tags,
         summary: 'Register a user',
-        description: 'The email must be unique, ignoring case. Does not log in.',
+        description:
+          'The email must be unique, ignoring case. Does not log in. If the service sends mail, it mails a link that confirms the address.',
         body: Ref(Registration),
-        response: { 201: Ref(User), ...problems(...BODY, 409) },
+        response: {
+          201: Ref(User),
+          202: NoContent(
+            'Accepted, for a new and for a taken email alike: the owner of the address is mailed. Only if the service hides which emails are registered.',
+          ),
+          ...problems(...BODY, 409),
+        },
       },
     },
     async (request, reply) => {
       const { email, password } = request.body
       // Hash before using the database: no connection is held meanwhile.
       const hash = await app.passwords.hashNew(password, email, '/password')
-      const user = await app.database.withoutUser((tx) =>
-        registerUser(tx, uuidv7(), email, foldEmail(email), hash),
-      )
-      return reply.code(201).send(firstOrNotFound(user))
+      const hidden = config.HIDE_REGISTRATION
+      const user = {
+        id: uuidv7(),
+        email,
+        emailFolded: foldEmail(email),
+        passwordHash: hash,
+        verify: app.mail.enabled,
+        hidden,
+        requestId: uuidv7(),
+      }
+      const added = await app.database.withoutUser((tx) => registerUser(tx, user, request.client))
+      app.mail.wake()
+      if (hidden) return reply.code(202).send(undefined)
+      return reply.code(201).send(firstOrNotFound(added))
     },
   )
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id, Timestamp } from '../http/schemas.ts'
+import { Id, Nullable, Timestamp } from '../http/schemas.ts'
 
 export const Email = Type.String({
   format: 'idn-email',
@@ -38,7 +38,17 @@ export const Login = Type.Object(
 )
 export type Login = Static<typeof Login>
 
-export const User = Type.Object({ id: Id, email: Email, created_at: Timestamp }, { $id: 'User' })
+export const User = Type.Object(
+  {
+    id: Id,
+    email: Email,
+    email_verified_at: Nullable(Timestamp, {
+      description: 'When the user confirmed the address by a mailed link; null until then.',
+    }),
+    created_at: Timestamp,
+  },
+  { $id: 'User' },
+)
 export type User = Static<typeof User>
 
 const refresh_token = Type.String({

@@ -2,9 +2,24 @@ import type { Tx } from '../database/transaction.ts'
 import type { Client, Scope } from '../http/schemas.ts'
 import type { User } from './schema.ts'
 
-/** Creates a user. An email that is taken violates users_email_key. */
-export const registerUser = (tx: Tx, id: string, email: string, emailFolded: string, passwordHash: string) =>
-  tx<User>`select id, email, created_at from app.register(${id}, ${email}, ${emailFolded}, ${passwordHash})`
+interface NewUser {
+  id: string
+  email: string
+  emailFolded: string
+  passwordHash: string
+  /** Whether to mail a link that confirms the address. */
+  verify: boolean
+  /** Whether a taken email is to stay hidden: its owner is mailed instead. */
+  hidden: boolean
+  requestId: string
+}
+
+/** Creates a user. An email that is taken violates users_email_key or, when hidden, returns no row. */
+export const registerUser = (tx: Tx, user: NewUser, { ip, user_agent }: Client) =>
+  tx<User>`
+    select id, email, email_verified_at, created_at
+    from app.register(${user.id}, ${user.email}, ${user.emailFolded}, ${user.passwordHash}, ${user.verify}, ${user.hidden},
+                      ${user.requestId}, ${ip}, ${user_agent})`
 
 /** The bcrypt version, cost and salt of the user with this email; invented, with the given cost, for an unknown email. */
 export const findPasswordSalt = (tx: Tx, emailFolded: string, cost: number) =>

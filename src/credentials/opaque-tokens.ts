@@ -1,9 +1,17 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-/** Prefixes of personal access tokens and refresh tokens, which people and secret scanners recognise. */
-const prefixes = { access: 'todo_pat_', refresh: 'todo_rt_' } as const
+/** Prefixes of the kinds of tokens, which people and secret scanners recognise. */
+const prefixes = {
+  access: 'todo_pat_',
+  refresh: 'todo_rt_',
+  // In mailed links: to choose a new password, to confirm an address, to undo its change.
+  reset: 'todo_reset_',
+  verify: 'todo_verify_',
+  undo: 'todo_undo_',
+} as const
 type Kind = keyof typeof prefixes
+export type MailedKind = 'reset' | 'verify' | 'undo'
 
 const USER_BYTES = 16
 const SESSION_BYTES = 16
@@ -13,7 +21,7 @@ const CHECKSUM_BYTES = 4
 /** The parts of an opaque token. */
 export interface OpaqueToken {
   user_id: string
-  /** The secret that all tokens of a session share; empty in a personal access token. */
+  /** The secret that all tokens of a session share; only refresh tokens have it. */
   session_secret: Buffer
   /** 256 bits, of which the database stores only the SHA-256. */
   secret: Buffer
@@ -24,7 +32,7 @@ export const createSessionSecret = (): Buffer => randomBytes(SESSION_BYTES)
 export const sha256 = (secret: Buffer): Buffer => createHash('sha256').update(secret).digest()
 
 /**
- * Formats a personal access token or a refresh token: the prefix, then in base64url the user's id, the session's secret
+ * Formats a token: the prefix, then in base64url the user's id, the session's secret
  * (refresh tokens only), the secret, and a CRC-32 of everything before.
  */
 export function writeToken(

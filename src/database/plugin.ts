@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { createDatabase, type Database } from './database.ts'
+import { type Credential, createDatabase, type Database } from './database.ts'
 import type { Tx } from './transaction.ts'
 
 declare module 'fastify' {
@@ -26,14 +26,23 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     const database = createDatabase(config)
     app.decorate('database', database)
+    const mustBeVerified = ({ scopes = [] }: Credential) =>
+      config.REQUIRE_VERIFIED_EMAIL && scopes.includes('todos:write')
     // Registers the listener early, before the socket can close.
     app.addHook('onRequest', async ({ raw }) => void disconnectSignal(raw.socket))
     app.decorateRequest('withUser', async function (run) {
       const { credential, cost, method, raw, routeOptions } = this
+      const work = mustBeVerified(credential)
+        ? (tx: Tx) => {
+            // In the same round trip: when it fails, the server skips the rest.
+            void tx`select app.require_verified_email()`
+            return run(tx)
+          }
+        : run
       const mode = method === 'GET' || method === 'HEAD' ? 'read only' : 'read write'
       const start = performance.now()
       try {
-        return await database.withUser(credential, mode, run, {
+        return await database.withUser(credential, mode, work, {
           cost,
           signal: disconnectSignal(raw.socket),
           ...(routeOptions.config.bulk && { deadline: config.BULK_TIMEOUT_MS }),

@@ -5,6 +5,7 @@ import type { Scope } from './schemas.ts'
 
 const problems = {
   invalid_request: [400, 'Invalid request'],
+  invalid_mailed_token: [400, 'The link is not valid any more'],
   malformed_json: [400, 'The body is not valid JSON'],
   invalid_cursor: [400, 'Invalid cursor for this list'],
   missing_token: [401, 'A bearer token is required'],
@@ -13,8 +14,10 @@ const problems = {
   revoked_token: [401, 'The token has been revoked or its session has ended'],
   invalid_credentials: [401, 'Wrong email or password'],
   insufficient_scope: [403, 'The token lacks a required scope'],
+  email_unverified: [403, 'The email address must be confirmed first'],
   login_required: [403, 'A login within the last ten minutes is required'],
   not_found: [404, 'Not found'],
+  mail_disabled: [404, 'This service sends no mail'],
   method_not_allowed: [405, 'Method not allowed'],
   not_acceptable: [406, 'Only application/json is available'],
   email_taken: [409, 'The email is already registered'],

@@ -12,7 +12,7 @@ declare module 'fastify' {
 
 /** Characters. Parsing the header takes quadratic time. */
 const MAX_ACCEPT = 1000
-const PAGES = /^\/(docs|\.well-known)(\/|$)/
+const PAGES = /^\/(docs|link|\.well-known)(\/|$)/
 /** Whether a request is for the explorer or a well-known URI: public, and not JSON. */
 export const isPage = (request: FastifyRequest): boolean => PAGES.test(`${request.routeOptions.url}`)
 

@@ -21,6 +21,15 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     remedy:
       'Read `errors`: each entry names the member (`pointer`) or the parameter, a stable code and what is allowed. At most 20 entries are listed.',
   },
+  invalid_mailed_token: {
+    meaning: 'The token from a mailed link does not work.',
+    causes: [
+      'The link was used before, or a newer request or another change of the account has replaced it.',
+      'The link has expired: 30 minutes for a new password, one day to confirm an address, seven days to undo its change.',
+      'The link was cut or mistyped.',
+    ],
+    remedy: 'Request a new mail with `POST /password/forgot` or `POST /me/email/verify`.',
+  },
   malformed_json: {
     meaning: 'The body cannot be parsed as JSON in UTF-8.',
     causes: [
@@ -78,6 +87,12 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     remedy:
       'Use a token with the scope named in `detail`. A login has all scopes: `todos:read`, `todos:write` and `account`.',
   },
+  email_unverified: {
+    meaning: 'This service accepts changes only from users who have confirmed their email address.',
+    causes: ['The link in the mail that followed the registration has not been used.'],
+    remedy:
+      'Follow the link in that mail, or request another one with `POST /me/email/verify`. Reading and the account itself are not restricted.',
+  },
   login_required: {
     meaning: 'The operation cannot be undone and requires a recent login.',
     causes: ['The login is more than ten minutes old.', 'A personal access token was used.'],
@@ -88,6 +103,11 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
       'The path does not exist, or there is no such object among yours. Objects of other users give the same response.',
     causes: ['The ID is mistyped or belongs to another account.', 'The object was deleted.'],
     remedy: 'List the objects to find the right ID, and check the path against the reference.',
+  },
+  mail_disabled: {
+    meaning: 'The operation works by mail, which this installation does not send.',
+    causes: ['The operator has not set `MAIL_URL`.'],
+    remedy: 'Ask the operator of the service.',
   },
   method_not_allowed: {
     meaning: 'The path exists, but not for this method.',

@@ -62,9 +62,9 @@ export default fp<{ config: Config }>(
       login: limiter('login', config.RATE_LIMIT_LOGIN, clientKey),
       none: async () => {},
     }
-    // PATCH /me has no email of the current account: there the token names the user.
+    // With a bearer token, that names the user.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
-      const { email } = request.body as { email: string }
+      const { email = '' } = (request.body ?? {}) as { email?: string }
       return `${clientKey(request)} ${request.credential?.user_id ?? foldEmail(email)}`
     })
 

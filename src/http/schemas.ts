@@ -126,10 +126,10 @@ export const Headers = {
 }
 
 const descriptions = {
-  400: 'Invalid request: `invalid_request`, `malformed_json` or `invalid_cursor`.',
+  400: 'Invalid request: `invalid_request`, `malformed_json`, `invalid_cursor` or `invalid_mailed_token`.',
   401: 'Missing, invalid, expired or revoked token, or wrong email or password.',
-  403: 'The token lacks a required scope: `insufficient_scope`.',
-  404: 'No such resource for this user: `not_found`.',
+  403: 'The token lacks a required scope (`insufficient_scope`), or the address is not confirmed (`email_unverified`).',
+  404: 'No such resource for this user: `not_found`; or it needs mail: `mail_disabled`.',
   406: 'The client does not accept JSON: `not_acceptable`.',
   409: 'Conflict with existing data or with a request in progress.',
   412: 'The resource was modified since you read it: `precondition_failed`.',
@@ -157,4 +157,6 @@ export function problems(...statuses: (keyof typeof descriptions)[]) {
 export const BODY = [400, 413, 415] as const
 /** The problems of every route that requires a token. */
 export const TOKEN = [401, 403] as const
+/** The schema of a 202 without a body, which is sent as `undefined`. */
+export const NoContent = (description: string) => Type.Unsafe<undefined>(Type.Null({ description }))
 export const Empty = Type.Object({}, { additionalProperties: false })

@@ -8,7 +8,11 @@ t.test('registers a user', async (t) => {
   const answer = await post('/register', { email: 'Ada@Example.com', password })
   t.equal(answer.statusCode, 201)
   t.match(answer.json(), { id: /^[0-9a-f-]{36}$/, email: 'Ada@Example.com', created_at: /T.*Z$/ })
-  t.same(Object.keys(answer.json()), ['id', 'email', 'created_at'], 'and answers nothing else')
+  t.same(
+    Object.keys(answer.json()),
+    ['id', 'email', 'email_verified_at', 'created_at'],
+    'and answers nothing else',
+  )
 })
 
 t.test('rejects an email that is taken, regardless of case', async (t) => {

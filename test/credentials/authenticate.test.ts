@@ -128,6 +128,8 @@ t.test('lets no handler write that forgot to ask for the scope', async (t) => {
     emailFolded: 'x@example.com',
     currentHash: '',
     newHash: undefined,
+    confirm: false,
+    hidden: false,
     eventIds: [],
   }
   t.same(await write((tx) => changeAccount(tx, change, client)), [])

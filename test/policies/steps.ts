@@ -1,5 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
+import { type MailedKind, writeToken } from '../../src/credentials/opaque-tokens.ts'
 import type { Todo } from '../../src/todos/schema.ts'
 import { password } from '../support/app.ts'
 import type { Call, Kind, Person, Whose } from './person.ts'
@@ -21,6 +22,10 @@ const newestFirst = (me: Person) => [...me.todos.values()].sort((a, b) => (a.id 
 const idsOf = (answer: LightMyRequestResponse) => answer.json().data.map(({ id }: { id: string }) => id)
 const page = (limit: number, { length }: unknown[]) => ({ limit, offset: 0, has_more: length > limit })
 const get = (url: string): Call => ({ method: 'GET', url })
+
+/** A token as it could have been mailed, to oneself or to the other user. */
+const forge = (kind: MailedKind, me: Person, whose: Whose) =>
+  writeToken(kind, whose === 'other' ? me.other.id : me.id, Buffer.alloc(32))
 
 /** Deletes one thing by its id, and then does what follows from that. */
 const remove =
@@ -84,6 +89,24 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     await me.ask(200, change(email))
     if (email !== me.email) me.events.unshift('email_changed')
     me.email = email
+  },
+  async 'POST /password/forgot'(me, { whose }) {
+    // Without mail, the same for every email.
+    const email = whose === 'own' ? me.email : STRANGER
+    await me.ask(404, { method: 'POST', url: '/password/forgot', body: { email } })
+  },
+  async 'POST /password/reset'(me, { whose }) {
+    const token = forge('reset', me, whose)
+    await me.ask(400, { method: 'POST', url: '/password/reset', body: { token, new_password: password } })
+  },
+  async 'POST /me/email/verify'(me) {
+    await me.ask(404, { method: 'POST', url: '/me/email/verify' })
+  },
+  async 'POST /email/verify'(me, { whose }) {
+    await me.ask(400, { method: 'POST', url: '/email/verify', body: { token: forge('verify', me, whose) } })
+  },
+  async 'POST /email/undo'(me, { whose }) {
+    await me.ask(400, { method: 'POST', url: '/email/undo', body: { token: forge('undo', me, whose) } })
   },
   async 'DELETE /me'(me, { n }) {
     if (n % 4 > 0) return

@@ -89,6 +89,7 @@ async function showLogin() {
   const submit = make('button', { class: 'primary' }, 'Log in')
   const question = make('span', {}, 'No account yet? ')
   const toggle = make('button', { type: 'button', class: 'link', onclick: toggleMode }, 'Register')
+  const forgot = make('button', { type: 'button', class: 'link', onclick: requestReset }, 'Forgot password?')
   const form = make(
     'form',
     { onsubmit: send },
@@ -98,6 +99,7 @@ async function showLogin() {
     alert,
     make('div', { class: 'buttons' }, submit, cancelButton()),
     make('p', {}, question, toggle),
+    make('p', {}, forgot),
   )
 
   function toggleMode() {
@@ -106,13 +108,23 @@ async function showLogin() {
     submit.textContent = isNew ? 'Register and log in' : 'Log in'
     question.textContent = isNew ? 'Already registered? ' : 'No account yet? '
     toggle.textContent = isNew ? 'Log in' : 'Register'
-    token.hidden = isNew
+    token.hidden = forgot.hidden = isNew
     alert.textContent = ''
     password.querySelector('input').autocomplete = isNew ? 'new-password' : 'current-password'
     password.querySelector('.hint').textContent = isNew
       ? '8 to 128 characters, and not a common password.'
       : ''
     email.querySelector('input').focus()
+  }
+
+  async function requestReset() {
+    alert.textContent = ''
+    try {
+      await call('password/forgot', { body: { email: email.querySelector('input').value.trim() } })
+      alert.textContent = 'If the email has an account, a mail with a link is on its way.'
+    } catch ({ message }) {
+      alert.textContent = message
+    }
   }
 
   async function send(event) {

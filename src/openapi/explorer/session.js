@@ -15,7 +15,7 @@ async function call(path, { token, body, method = 'POST' } = {}) {
   }).catch(() => {
     throw new Error('The service cannot be reached.')
   })
-  const answer = response.status === 204 ? undefined : await response.json()
+  const answer = [202, 204].includes(response.status) ? undefined : await response.json()
   if (response.ok) return answer
   const faults = answer.errors?.map(
     (fault) => `${(fault.pointer ?? fault.parameter).replace('/', '')} ${fault.message}`,

@@ -95,8 +95,8 @@ export const logOutButton = (page: Page) => page.getByRole('button', { name: 'Lo
 /** Fills in the form and sends it. */
 export async function sendLogin(page: Page, email: string, password: string): Promise<void> {
   await logInButton(page).click()
-  await page.getByLabel('Email').fill(email)
-  await page.getByLabel('Password').fill(password)
+  await page.getByLabel('Email', { exact: true }).fill(email)
+  await page.getByLabel('Password', { exact: true }).fill(password)
   await page.keyboard.press('Enter')
 }
 

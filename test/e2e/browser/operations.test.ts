@@ -1,4 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { createExample } from '../../policies/resources.ts'
 import { logIn, password, setUp } from '../../support/app.ts'
@@ -9,6 +13,8 @@ const email = 'ada@example.com'
 const { paths } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8')) as {
   paths: Record<string, Record<string, { operationId: string; responses: object }>>
 }
+/** Their examples are no tokens that were mailed. */
+const refused = ['resetPassword', 'verifyEmail', 'undoEmailChange']
 /** What ends the session, or everything, comes last. */
 const last = ['logout', 'deleteMe']
 const operations = Object.entries(paths)
@@ -22,7 +28,9 @@ t.test(
   'every operation works in the explorer, with its example, on a phone',
   needs('chromium'),
   async (t) => {
-    const { app } = await setUp(t)
+    const folder = await mkdtemp(join(tmpdir(), 'mail-'))
+    t.teardown(() => rm(folder, { recursive: true }))
+    const { app } = await setUp(t, { MAIL_URL: pathToFileURL(folder).href })
     const open = await startBrowser(t, app)
     const { page, complaints } = await open(t, phone)
     /** What only exists once it has been made. */
@@ -49,12 +57,15 @@ t.test(
         await block.locator('textarea').fill(JSON.stringify({ refresh_token: refreshToken }))
       }
       const success = Object.keys(responses).find((status) => status.startsWith('2'))
-      t.equal(await execute(block), success, operationId)
+      t.equal(await execute(block), refused.includes(operationId) ? '400' : success, operationId)
       t.equal(await overflow(page), 0, 'no wider than a phone')
       await block.locator('.opblock-summary-control').click()
       if (['registerUser', 'logout'].includes(operationId)) await authorize(page, email, password)
     }
     t.ok(operations.length > 20)
-    t.same(complaints, [])
+    t.same(
+      complaints.filter((complaint) => !complaint.includes('status of 400')),
+      [],
+    )
   },
 )

@@ -160,6 +160,6 @@ t.test('a login in the explorer', needs('chromium'), async (t) => {
     await page.evaluate('session.refresh().catch(() => {})')
     await page.getByText('Your session has ended. Log in again.').waitFor()
     await operation(page, 'getMe').getByRole('button', { name: 'Execute' }).click()
-    await page.getByLabel('Email').waitFor()
+    await page.getByLabel('Email', { exact: true }).waitFor()
   })
 })
