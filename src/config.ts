@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { parse } from 'dotenv'
+import { parseHeaderNames, parseOrigins, parseProxies } from './config-values.ts'
 
 const packageFile = createRequire(import.meta.url).resolve('todo-api/package.json')
 /** The folder of package.json. Compiled modules are one level deeper, in dist/. */
@@ -33,7 +33,11 @@ const Environment = Type.Object({
   JWT_AUDIENCE: Type.String({ default: 'todo-api', minLength: 1 }),
   ACCESS_TOKEN_TTL: count(900, 1, 86_400),
   REFRESH_TOKEN_TTL: count(2_592_000, 60, 31_536_000),
+  SESSION_MAX_AGE: count(7_776_000, 60, 315_360_000),
+  TOTP_KEY: Type.String({ default: '' }),
+  TOTP_KEY_PREVIOUS: Type.String({ default: '' }),
   BCRYPT_COST: count(12, 4, 16),
+  MAX_TODOS: count(100_000, 1),
   RATE_LIMIT_REGISTER: count(5),
   RATE_LIMIT_LOGIN: count(10),
   RATE_LIMIT_LOGIN_ACCOUNT: count(5),
@@ -85,42 +89,6 @@ const needs: Partial<Record<keyof Config, string>> = {
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
 
-const split = (list: string): string[] =>
-  list
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter(Boolean)
-
-function parseOrigins(list: string): string[] {
-  const origins = split(list)
-  for (const origin of origins.filter((origin) => origin !== '*'))
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
-      throw new Error(
-        'CORS_ORIGINS must be a comma-separated list of origins, like https://app.example.com, or *.',
-      )
-  return origins
-}
-
-/** Header names (RFC 9110, section 5.6.2). Not `*`: browsers disagree on whether it is a wildcard. */
-function parseHeaderNames(list: string): string[] {
-  const names = split(list)
-  if (names.every((name) => /^[!#$%&'+.^`|~\w-]+$/.test(name))) return names
-  throw new Error(
-    'CORS_ALLOWED_HEADERS must be a comma-separated list of header names, like traceparent,tracestate.',
-  )
-}
-
-function parseProxies(list: string): string[] {
-  const entries = split(list)
-  for (const entry of entries) {
-    const [address = '', prefix] = entry.split('/')
-    const bits = isIP(address) === 6 ? 128 : 32
-    if (!isIP(address) || (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)))
-      throw new Error('TRUST_PROXY must be a comma-separated list of addresses or CIDR ranges.')
-  }
-  return entries
-}
-
 /** Whether the database drivers can parse the URL; a bare `%` in one of its parts makes them fail. */
 export function isDatabaseUrl(text: string): boolean {
   try {
@@ -151,9 +119,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const config = Value.Decode(Environment, values)
   if (!isDatabaseUrl(config.DATABASE_URL)) throw new Error(`DATABASE_URL ${needs.DATABASE_URL}.`)
   if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new Error(`JWT_SECRET ${needs.JWT_SECRET}.`)
-  const previous = Buffer.byteLength(config.JWT_SECRET_PREVIOUS)
-  if (previous > 0 && previous < 32)
-    throw new Error('JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set.')
+  for (const name of ['JWT_SECRET_PREVIOUS', 'TOTP_KEY', 'TOTP_KEY_PREVIOUS'] as const) {
+    const bytes = Buffer.byteLength(config[name])
+    if (bytes > 0 && bytes < 32) throw new Error(`${name} must be at least 32 bytes, or not set.`)
+  }
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
   const TRUST_PROXY = parseProxies(config.TRUST_PROXY)

@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto'
+
 /** What the service needs from the embedded database, if it uses one. */
 interface EmbeddedEnvironment {
   /** The variables to configure the service with. */
@@ -21,7 +23,9 @@ export async function withEmbeddedDatabase(env: NodeJS.ProcessEnv): Promise<Embe
       throw explainMissingPackage(error)
     },
   )
-  const defaults = { HOST: '127.0.0.1', JWT_SECRET: jwtSecret }
+  // Derived, because a folder of an earlier version has no secret for it.
+  const totpKey = createHmac('sha256', jwtSecret).update('TOTP_KEY').digest('base64url')
+  const defaults = { HOST: '127.0.0.1', JWT_SECRET: jwtSecret, TOTP_KEY: totpKey }
   return { env: { ...defaults, ...env, DATABASE_URL: databaseUrl }, psql, stop }
 }
 

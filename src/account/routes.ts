@@ -187,7 +187,7 @@ const account: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'List account activity, newest first',
         description:
-          'Logins, failed logins (five an hour are listed, further ones are counted), changes of email and password, and created and revoked tokens.',
+          'Logins, failed logins (five an hour are listed, further ones are counted), changes of email, password and second factor, wrong codes, used recovery codes, created and revoked tokens, and what the operator did (`operator_…`).',
         querystring: PageQuery,
         response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
       },

@@ -9,6 +9,14 @@ export const listTokens = (tx: Tx, { limit, offset }: PageQuery) => tx<AccessTok
   order by id desc
   limit ${limit + 1} offset ${offset}`
 
+/** The number of tokens that a user can have, expired ones included. */
+export const MAX_TOKENS = 50
+
+/** Violates access_tokens_quota when there is no room for another token. */
+export const checkTokenQuota = (tx: Tx) => tx`
+  select app.check_quota('access_tokens_quota', count(*) + 1, ${MAX_TOKENS})
+  from (select from identity.access_tokens limit ${MAX_TOKENS}) as counted`
+
 interface Ids {
   id: string
   /** The id for the event. */
