@@ -8,7 +8,8 @@
 -- A table that refers to another comes after it.
 select create_reference_table(name)
 from unnest('{users, identity.credentials, identity.sessions, identity.refresh_tokens, identity.access_tokens,
-              identity.events, identity.totp_seeds, identity.recovery_codes, identity.locked_users}'::regclass[]) as name
+              identity.events, identity.mails, identity.totp_seeds, identity.recovery_codes,
+              identity.locked_users}'::regclass[]) as name
 where name not in (select logicalrelid from pg_dist_partition);
 
 -- What a user does is together on one shard, so that a write and its Idempotency-Key commit on one node.

@@ -79,6 +79,45 @@ $$;
 
 COMMENT ON FUNCTION app.check_quota(quota text, used bigint, allowed bigint) IS 'Fails like a violated constraint of this name when more is used than allowed; otherwise returns what is left.';
 
+CREATE FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) RETURNS TABLE(user_id uuid, id uuid, kind text, recipient text, params jsonb, attempts integer, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known bytea;
+begin
+  -- The first sender is remembered; later ones need its secret, so that injected SQL cannot read the queue.
+  select k.inner_block into known from identity.secret_keys k where k.purpose = 'mail_sender';
+  if known = sha512(previous_sender) and previous_sender <> sender then
+    delete from identity.secret_keys k where k.purpose = 'mail_sender';
+    known := null;
+  end if;
+  if known is null then
+    known := sha512(sender);
+    insert into identity.secret_keys (purpose, id, inner_block, outer_block)
+    values ('mail_sender', 1, known, known) on conflict do nothing;
+  end if;
+  if known is distinct from sha512(sender) then
+    raise exception 'another sender is known' using errcode = 'insufficient_privilege';
+  end if;
+
+  return query
+  with due as (
+    select m.user_id, m.id from identity.mails m
+    where m.next_attempt_at <= now() and m.expires_at > now()
+    order by m.next_attempt_at
+    limit least(batch, 100)
+    for update skip locked
+  )
+  update identity.mails m
+  set attempts = m.attempts + 1, next_attempt_at = now() + make_interval(secs => lease_seconds)
+  from due where m.user_id = due.user_id and m.id = due.id
+  returning m.user_id, m.id, m.kind, m.recipient, m.params, m.attempts, m.created_at;
+end
+$$;
+
+COMMENT ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) IS 'Hands mails that are due to a sender, which must finish each of them before the lease ends. The first secret that is used is remembered, until another one comes with it.';
+
 CREATE FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -94,6 +133,8 @@ begin
   delete from identity.sessions s where s.user_id = app.user_id() and s.id is distinct from app.credential_id();
   insert into identity.events (user_id, id, kind, ip, user_agent)
   values (app.user_id(), event_id, 'totp_enabled', client_ip, client_user_agent);
+  perform identity.queue_mail(app.user_id(), 'second_factor_changed', null, jsonb_build_object(
+    'change', 'It was turned on.', 'ip', host(client_ip), 'user_agent', client_user_agent));
   return true;
 end
 $$;
@@ -128,11 +169,83 @@ $$;
 
 COMMENT ON FUNCTION app.context(required_scope text) IS 'The fields of app.context (user, credential, login time, then the scopes); null unless app.authenticate sealed them in this transaction, and they hold the scope.';
 
+CREATE TABLE identity.mails (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    recipient text NOT NULL,
+    recipient_folded text NOT NULL,
+    params jsonb NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now(),
+    CONSTRAINT mails_kind_known CHECK ((kind = ANY (ARRAY['verify_email'::text, 'confirm_email'::text, 'reset_password'::text, 'already_registered'::text, 'login_from_new_device'::text, 'session_ended'::text, 'password_changed'::text, 'email_changed'::text, 'second_factor_changed'::text, 'token_created'::text]))),
+    CONSTRAINT mails_params_size CHECK ((length((params)::text) <= 4000)),
+    CONSTRAINT mails_recipient_length CHECK (((char_length(recipient) >= 3) AND (char_length(recipient) <= 254)))
+);
+
+ALTER TABLE ONLY identity.mails FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.mails IS 'Outbox: mails are queued in the transaction of what they report, and kept for a day, which the limits need.';
+
+COMMENT ON COLUMN identity.mails.recipient_folded IS 'The form in which addresses are compared, for the limit per address.';
+
+COMMENT ON COLUMN identity.mails.params IS 'What the text needs. A token in it is encrypted by the API. Emptied when the mail has been sent or given up.';
+
+COMMENT ON COLUMN identity.mails.attempts IS 'How often the mail was handed to a sender.';
+
+COMMENT ON COLUMN identity.mails.expires_at IS 'After this time the mail is of no use and is not sent.';
+
+COMMENT ON COLUMN identity.mails.next_attempt_at IS 'When it is due. A sender postpones it while it sends, so that another one takes over if it crashes. Null when the mail has been sent or given up.';
+
+CREATE FUNCTION app.count_mails() RETURNS TABLE(waiting integer, oldest_seconds double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (count(*))::integer AS count,
+     (COALESCE(EXTRACT(epoch FROM (now() - min(m.created_at))), (0)::numeric))::double precision AS "coalesce"
+    FROM identity.mails m
+   WHERE ((m.next_attempt_at IS NOT NULL) AND (m.expires_at > now()));
+END;
+
+COMMENT ON FUNCTION app.count_mails() IS 'How many mails wait to be sent, and the age of the oldest, for the metrics.';
+
 CREATE FUNCTION app.credential_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     RETURN ((app.context())[2])::uuid;
 
 COMMENT ON FUNCTION app.credential_id() IS 'The session or personal access token that authenticated this transaction.';
+
+CREATE FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  retry_at timestamptz;
+begin
+  if not exists (
+    select from identity.secret_keys k where k.purpose = 'mail_sender' and k.inner_block = sha512(sender)
+  ) then
+    raise exception 'another sender is known' using errcode = 'insufficient_privilege';
+  end if;
+  -- 30 seconds, 1, 2, 4 minutes and so on, at most an hour.
+  if outcome = 'retry' then
+    retry_at := now() + least(interval '1 hour', interval '15 seconds' * 2 ^ least(attempt, 10));
+  end if;
+  update identity.mails m
+  set next_attempt_at = case when retry_at < m.expires_at then retry_at end,
+      params = case when retry_at < m.expires_at then m.params else '{}' end
+  where m.user_id = mail_user and m.id = mail_id and m.next_attempt_at is not null
+    -- After the lease another sender has it; only a success still counts.
+    and (m.attempts = attempt or outcome = 'sent')
+  returning m.next_attempt_at into retry_at;
+  return case when not found then 'unknown' when outcome = 'sent' then 'sent'
+    when retry_at is null then 'given_up' else 'retry' end;
+end
+$$;
+
+COMMENT ON FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) IS 'Records the outcome of an attempt: sent, retry, or another text when it is of no use to try again. Returns sent, retry or given_up; unknown when somebody else finished the mail.';
 
 CREATE TABLE identity.secret_keys (
     purpose text NOT NULL,
@@ -141,14 +254,14 @@ CREATE TABLE identity.secret_keys (
     outer_block bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT secret_keys_block_length CHECK (((length(inner_block) = 64) AND (length(outer_block) = 64))),
-    CONSTRAINT secret_keys_purpose_known CHECK ((purpose = ANY (ARRAY['context'::text, 'password_salt'::text])))
+    CONSTRAINT secret_keys_purpose_known CHECK ((purpose = ANY (ARRAY['context'::text, 'password_salt'::text, 'mail_sender'::text])))
 );
 
 ALTER TABLE ONLY identity.secret_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE identity.secret_keys IS 'Keys that never leave the database: leave this table''s data out of dumps, and call app.rotate_context_key() after a restore.';
 
-COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails.';
+COMMENT ON COLUMN identity.secret_keys.purpose IS 'context: seals app.context; the newest one seals, those before it are still accepted. password_salt: makes up salts for unknown emails. mail_sender: SHA-512 of the secret that app.claim_mails requires, in both blocks.';
 
 COMMENT ON COLUMN identity.secret_keys.inner_block IS 'The key, padded to a block of SHA-256 and combined with ipad (RFC 2104, section 2).';
 
@@ -187,7 +300,7 @@ declare
 begin
   -- Locked, so that failures are counted one by one, and that a password change, which ends the other sessions, cannot
   -- commit between comparison and insert.
-  select u.id, c.password_hash = login_password_hash as matches into known
+  select u.id, u.created_at, c.password_hash = login_password_hash as matches into known
   from public.users u join identity.credentials c on c.user_id = u.id
   where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded
   for no key update of c;
@@ -251,6 +364,13 @@ begin
     end if;
   end if;
 
+  -- A device is told by its user agent. Right after registration there is nothing to warn of.
+  if known.created_at < now() - interval '10 minutes' and not exists (
+    select from identity.sessions s where s.user_id = known.id and s.user_agent is not distinct from client_user_agent
+  ) then
+    perform identity.queue_mail(known.id, 'login_from_new_device', null,
+      jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
+  end if;
   insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
   values (known.id, event_id, case when recovered then 'recovery_code_used' else 'login' end, session_id, client_ip,
           client_user_agent);
@@ -357,6 +477,19 @@ END;
 
 COMMENT ON FUNCTION app.note_use() IS 'Writes last_used_at of this transaction''s credential. Separate from the request, which may be read only and must not wait.';
 
+CREATE FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if app.user_id('account') is null then return false; end if;
+  return identity.queue_mail(app.user_id(), 'token_created', null,
+    jsonb_build_object('name', token_name, 'ip', host(client_ip), 'user_agent', client_user_agent));
+end
+$$;
+
+COMMENT ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) IS 'Queues a mail to the transaction''s user about a new personal access token.';
+
 CREATE FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -383,9 +516,11 @@ begin
     when 'reset-password' then
       update identity.credentials c set password_hash = new_password_hash where c.user_id = known;
       new_kind := 'operator_reset_password';
+      perform identity.queue_mail(known, 'password_changed', null, '{}');
     when 'reset-totp' then
       delete from identity.totp_seeds t where t.user_id = known;
       new_kind := 'operator_reset_totp';
+      perform identity.queue_mail(known, 'second_factor_changed', null, '{"change": "The operator turned it off."}');
     when 'delete' then
       delete from public.users u where u.id = known;
       return known;
@@ -464,6 +599,8 @@ begin
     delete from identity.sessions s where s.user_id = token_user and s.id = found_session;
     insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
     values (token_user, event_id, 'refresh_reused', found_session, client_ip, client_user_agent);
+    perform identity.queue_mail(token_user, 'session_ended', null,
+      jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
     return;
   end if;
   select s.id, s.scopes into session_id, scopes
@@ -576,6 +713,28 @@ $$;
 
 COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
+CREATE FUNCTION app.remove_old_mails(batch integer) RETURNS TABLE(removed integer, unsent integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH old AS (
+          DELETE FROM identity.mails
+           WHERE ((mails.user_id, mails.id) IN ( SELECT m.user_id,
+                     m.id
+                    FROM identity.mails m
+                   WHERE (m.created_at < (now() - '1 day'::interval))
+                   ORDER BY m.created_at
+                  LIMIT LEAST(remove_old_mails.batch, 1000)
+                  FOR UPDATE OF m SKIP LOCKED))
+           RETURNING mails.next_attempt_at
+         )
+  SELECT (count(*))::integer AS count,
+     (count(old.next_attempt_at))::integer AS count
+    FROM old;
+END;
+
+COMMENT ON FUNCTION app.remove_old_mails(batch integer) IS 'Removes mails a day after they were queued; returns how many, and how many of them were not sent.';
+
 CREATE FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -590,6 +749,8 @@ begin
   if not found then return 'not_found'; end if;
   insert into identity.events (user_id, id, kind, ip, user_agent)
   values (app.user_id(), event_id, 'totp_disabled', client_ip, client_user_agent);
+  perform identity.queue_mail(app.user_id(), 'second_factor_changed', null, jsonb_build_object(
+    'change', 'It was turned off.', 'ip', host(client_ip), 'user_agent', client_user_agent));
   return 'removed';
 end
 $$;
@@ -609,10 +770,12 @@ begin
   if not exists (select from identity.secret_keys k where k.purpose = 'password_salt') then
     perform identity.add_key('password_salt');
   end if;
+  -- The API's next attempt to send mails makes itself known again.
+  delete from identity.secret_keys k where k.purpose = 'mail_sender';
 end
 $$;
 
-COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context, and removes those that were replaced more than five minutes ago: requests can go on meanwhile.';
+COMMENT ON FUNCTION app.rotate_context_key() IS 'Makes a new key for app.context, and removes those that were replaced more than five minutes ago: requests can go on meanwhile. Also forgets which secret sends mails.';
 
 CREATE TABLE public.schema_migrations (
     version character varying(128) NOT NULL
@@ -743,6 +906,40 @@ CREATE FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text
 
 COMMENT ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) IS 'HMAC-SHA-256 (RFC 2104).';
 
+CREATE FUNCTION identity.queue_mail(mail_user uuid, mail_kind text, mail_to text, mail_params jsonb, mail_to_folded text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  address text := mail_to;
+  folded text := coalesce(mail_to_folded, lower(mail_to collate "C"));
+begin
+  if mail_to is null then
+    select u.email, coalesce(u.email_folded, lower(u.email collate "C")) into address, folded
+    from public.users u where u.id = mail_user;
+  end if;
+  -- By kind, so that nobody can use up the limit of the warnings with mails of another kind.
+  if exists (
+    select from (
+      select 'account' as counted_by, m.created_at from identity.mails m
+      where m.user_id = mail_user and m.kind = mail_kind
+      union all
+      select 'address', m.created_at from identity.mails m
+      where m.recipient_folded = folded and m.kind = mail_kind
+    ) as earlier
+    where earlier.created_at > now() - interval '1 day'
+    group by earlier.counted_by
+    having count(*) >= 20 or count(*) filter (where earlier.created_at > now() - interval '1 hour') >= 5
+  ) then return false; end if;
+  insert into identity.mails (user_id, id, kind, recipient, recipient_folded, params, expires_at)
+  values (mail_user, gen_random_uuid(), mail_kind, address, folded, coalesce(mail_params, '{}'),
+          now() + case mail_kind when 'reset_password' then interval '30 minutes' else interval '1 day' end);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION identity.queue_mail(mail_user uuid, mail_kind text, mail_to text, mail_params jsonb, mail_to_folded text) IS 'Queues a mail, to the user''s current address unless another one is given; false when the account or the address has had 5 mails of the kind in an hour or 20 in a day. For definer functions only.';
+
 CREATE FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -773,7 +970,7 @@ CREATE TABLE identity.events (
     count integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT events_count_positive CHECK ((count > 0)),
-    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'email_changed'::text, 'token_created'::text, 'token_revoked'::text, 'totp_enabled'::text, 'totp_disabled'::text, 'totp_failed'::text, 'recovery_code_used'::text, 'operator_locked'::text, 'operator_unlocked'::text, 'operator_ended_sessions'::text, 'operator_reset_password'::text, 'operator_reset_totp'::text]))),
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'email_changed'::text, 'token_created'::text, 'token_revoked'::text, 'password_reset_requested'::text, 'password_reset'::text, 'email_verified'::text, 'email_change_requested'::text, 'email_change_undone'::text, 'totp_enabled'::text, 'totp_disabled'::text, 'totp_failed'::text, 'recovery_code_used'::text, 'operator_locked'::text, 'operator_unlocked'::text, 'operator_ended_sessions'::text, 'operator_reset_password'::text, 'operator_reset_totp'::text]))),
     CONSTRAINT events_user_agent_length CHECK ((char_length(user_agent) <= 512))
 );
 
@@ -898,6 +1095,9 @@ ALTER TABLE ONLY identity.events
 ALTER TABLE ONLY identity.locked_users
     ADD CONSTRAINT locked_users_pkey PRIMARY KEY (user_id);
 
+ALTER TABLE ONLY identity.mails
+    ADD CONSTRAINT mails_pkey PRIMARY KEY (user_id, id);
+
 ALTER TABLE ONLY identity.recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, hash);
 
@@ -928,6 +1128,12 @@ CREATE INDEX events_created_at_idx ON identity.events USING btree (created_at);
 
 CREATE INDEX events_login_failed_idx ON identity.events USING btree (user_id, created_at) WHERE (kind = 'login_failed'::text);
 
+CREATE INDEX mails_created_at_idx ON identity.mails USING btree (created_at);
+
+CREATE INDEX mails_next_attempt_at_idx ON identity.mails USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+
+CREATE INDEX mails_recipient_folded_idx ON identity.mails USING btree (recipient_folded);
+
 CREATE INDEX refresh_tokens_expires_at_idx ON identity.refresh_tokens USING btree (expires_at);
 
 CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (user_id, session_id);
@@ -952,6 +1158,9 @@ ALTER TABLE ONLY identity.events
 
 ALTER TABLE ONLY identity.locked_users
     ADD CONSTRAINT locked_users_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.mails
+    ADD CONSTRAINT mails_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY identity.recovery_codes
     ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.totp_seeds(user_id) ON DELETE CASCADE;
@@ -1051,6 +1260,24 @@ CREATE POLICY locked_users_select_auth ON identity.locked_users FOR SELECT TO to
 
 COMMENT ON POLICY locked_users_select_auth ON identity.locked_users IS 'app.authenticate, app.login and app.refresh refuse a locked user.';
 
+ALTER TABLE identity.mails ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY mails_delete_auth ON identity.mails FOR DELETE TO todo_auth USING ((created_at < (now() - '1 day'::interval)));
+
+COMMENT ON POLICY mails_delete_auth ON identity.mails IS 'Mails are removed after a day.';
+
+CREATE POLICY mails_insert_auth ON identity.mails FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY mails_insert_auth ON identity.mails IS 'identity.queue_mail adds a mail.';
+
+CREATE POLICY mails_select_auth ON identity.mails FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY mails_select_auth ON identity.mails IS 'identity.queue_mail counts mails, app.claim_mails reads those that are due.';
+
+CREATE POLICY mails_update_auth ON identity.mails FOR UPDATE TO todo_auth USING ((next_attempt_at IS NOT NULL)) WITH CHECK (true);
+
+COMMENT ON POLICY mails_update_auth ON identity.mails IS 'app.claim_mails and app.finish_mail write the state of unsent mails.';
+
 ALTER TABLE identity.recovery_codes ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY recovery_codes_delete_auth ON identity.recovery_codes FOR DELETE TO todo_auth USING (true);
@@ -1089,9 +1316,9 @@ COMMENT ON POLICY refresh_tokens_update_auth ON identity.refresh_tokens IS 'A to
 
 ALTER TABLE identity.secret_keys ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY secret_keys_delete_auth ON identity.secret_keys FOR DELETE TO todo_auth USING ((purpose = 'context'::text));
+CREATE POLICY secret_keys_delete_auth ON identity.secret_keys FOR DELETE TO todo_auth USING ((purpose = ANY (ARRAY['context'::text, 'mail_sender'::text])));
 
-COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys that were replaced.';
+COMMENT ON POLICY secret_keys_delete_auth ON identity.secret_keys IS 'app.rotate_context_key removes the context keys that were replaced and the mail sender, app.claim_mails the sender that was replaced.';
 
 CREATE POLICY secret_keys_insert_auth ON identity.secret_keys FOR INSERT TO todo_auth WITH CHECK (true);
 
@@ -1240,14 +1467,45 @@ GRANT ALL ON FUNCTION app.change_account(current_password_hash text, new_email t
 REVOKE ALL ON FUNCTION app.check_quota(quota text, used bigint, allowed bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.check_quota(quota text, used bigint, allowed bigint) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.context(required_scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.context(required_scope text) TO todo_api;
 
+GRANT DELETE ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(kind),INSERT(kind) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(recipient),INSERT(recipient) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(recipient_folded),INSERT(recipient_folded) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(params),INSERT(params),UPDATE(params) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(attempts),UPDATE(attempts) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE identity.mails TO todo_auth;
+
+GRANT SELECT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE identity.mails TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.count_mails() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.count_mails() TO todo_api;
+
 REVOKE ALL ON FUNCTION app.credential_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.credential_id() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.finish_mail(sender bytea, mail_user uuid, mail_id uuid, attempt integer, outcome text) TO todo_api;
 
 GRANT DELETE ON TABLE identity.secret_keys TO todo_auth;
 
@@ -1322,7 +1580,7 @@ GRANT SELECT(ip) ON TABLE identity.sessions TO todo_api;
 GRANT INSERT(ip) ON TABLE identity.sessions TO todo_auth;
 
 GRANT SELECT(user_agent) ON TABLE identity.sessions TO todo_api;
-GRANT INSERT(user_agent) ON TABLE identity.sessions TO todo_auth;
+GRANT SELECT(user_agent),INSERT(user_agent) ON TABLE identity.sessions TO todo_auth;
 
 GRANT SELECT(created_at) ON TABLE identity.sessions TO todo_api;
 GRANT SELECT(created_at) ON TABLE identity.sessions TO todo_auth;
@@ -1335,6 +1593,9 @@ GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE identity
 
 REVOKE ALL ON FUNCTION app.note_use() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.note_use() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) TO todo_owner;
@@ -1372,6 +1633,9 @@ GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text)
 
 REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.remove_old_mails(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_old_mails(batch integer) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
@@ -1426,6 +1690,8 @@ REVOKE ALL ON FUNCTION identity.add_key(new_purpose text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION identity.context_binding() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.queue_mail(mail_user uuid, mail_kind text, mail_to text, mail_params jsonb, mail_to_folded text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) FROM PUBLIC;
 

@@ -25,6 +25,8 @@ import rateLimits from './http/rate-limits.ts'
 import requestLog from './http/request-log.ts'
 import routing, { normalizeTarget } from './http/routing.ts'
 import { createSchemaController } from './http/validation.ts'
+import mail from './mail/plugin.ts'
+import type { TransportOptions } from './mail/transport.ts'
 import openapi from './openapi/plugin.ts'
 import problemRoutes from './problems/routes.ts'
 import service from './service/routes.ts'
@@ -49,6 +51,8 @@ export interface AppOptions {
   now?: () => number
   /** The destination of the log, instead of the standard output. */
   logTo?: NodeJS.WritableStream
+  /** How to reach the mail server, beside MAIL_URL. */
+  mailTransport?: TransportOptions
   /** Further routes, registered last. */
   more?: FastifyPluginAsync
 }
@@ -56,7 +60,7 @@ export interface AppOptions {
 /** Builds the API, ready to listen or to be tested with `inject`. */
 export async function buildApp(
   config: Config,
-  { now = Date.now, logTo = process.stdout, more }: AppOptions = {},
+  { now = Date.now, logTo = process.stdout, mailTransport = {}, more }: AppOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: { level: config.LOG_LEVEL, stream: logTo },
@@ -118,6 +122,7 @@ export async function buildApp(
   await app.register(authenticate)
   await app.register(passwords, { config })
   await app.register(idempotency, { config })
+  await app.register(mail, { config, transport: mailTransport })
   await app.register(metrics, { config })
   await app.register(openapi, { config })
 

@@ -37,3 +37,26 @@ export function parseProxies(list: string): string[] {
   }
   return entries
 }
+
+/**
+ * Checks the variables of mail, which depend on each other.
+ * @throws {Error} a one-line message that names the variable, never its value
+ */
+export function checkMail(config: { MAIL_URL: string; MAIL_FROM: string; PUBLIC_URL: string }): void {
+  const { MAIL_URL, MAIL_FROM, PUBLIC_URL } = config
+  if (PUBLIC_URL && (!URL.canParse(PUBLIC_URL) || /[?#]/.test(PUBLIC_URL)))
+    throw new Error('PUBLIC_URL must be an http:// or https:// URL without a query or fragment.')
+  if (MAIL_URL === '') return
+  try {
+    const { username, password } = new URL(MAIL_URL)
+    for (const part of [username, password]) decodeURIComponent(part)
+  } catch {
+    throw new Error(
+      'MAIL_URL must be a URL, with special characters in its user and password percent-encoded.',
+    )
+  }
+  // A folder is for trying it out.
+  if (MAIL_URL.startsWith('file:')) return
+  if (PUBLIC_URL === '') throw new Error('PUBLIC_URL must be set when MAIL_URL is set.')
+  if (MAIL_FROM.endsWith('@localhost>')) throw new Error('MAIL_FROM must be set when MAIL_URL is set.')
+}

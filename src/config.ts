@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { parse } from 'dotenv'
-import { parseHeaderNames, parseOrigins, parseProxies } from './config-values.ts'
+import { checkMail, parseHeaderNames, parseOrigins, parseProxies } from './config-values.ts'
 
 const packageFile = createRequire(import.meta.url).resolve('todo-api/package.json')
 /** The folder of package.json. Compiled modules are one level deeper, in dist/. */
@@ -48,6 +48,12 @@ const Environment = Type.Object({
   BASE_PATH: Type.String({ default: '', pattern: '^(/(?!\\.{1,2}(/|$))[A-Za-z0-9._~-]+)*$' }),
   CORS_ORIGINS: Type.String({ default: '' }),
   CORS_ALLOWED_HEADERS: Type.String({ default: '' }),
+  MAIL_URL: Type.String({ default: '', pattern: '^(smtps?://[^/]|file:///).*$|^$' }),
+  MAIL_FROM: Type.String({
+    default: 'TODO API <todo@localhost>',
+    pattern: '^([^\\u0000-\\u001f<>]*<[^\\s<>@]+@[^\\s<>@]+>|[^\\s<>@]+@[^\\s<>@]+)?$',
+  }),
+  PUBLIC_URL: Type.String({ default: '', pattern: '^(https?://[!-~]*[^/])?$' }),
   SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
   ADMIN_PORT: count(0, 0, 65535),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
@@ -85,6 +91,9 @@ const needs: Partial<Record<keyof Config, string>> = {
   DATABASE_SHARDED: 'must be true or false',
   BASE_PATH: 'must be a path like /api, without a slash at its end, or not set',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
+  MAIL_URL: 'must be an smtps:// or smtp:// URL, with special characters percent-encoded, or not set',
+  MAIL_FROM: 'must be an address, like TODO API <todo@example.com>',
+  PUBLIC_URL: 'must be an http:// or https:// URL without a slash at its end',
   SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
@@ -125,6 +134,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   }
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
+  checkMail(config)
   const TRUST_PROXY = parseProxies(config.TRUST_PROXY)
   const CORS_ORIGINS = parseOrigins(config.CORS_ORIGINS)
   const CORS_ALLOWED_HEADERS = parseHeaderNames(config.CORS_ALLOWED_HEADERS)

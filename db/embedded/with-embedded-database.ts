@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 /** What the service needs from the embedded database, if it uses one. */
 interface EmbeddedEnvironment {
@@ -18,14 +20,18 @@ export async function withEmbeddedDatabase(env: NodeJS.ProcessEnv): Promise<Embe
   if (env.DATABASE_URL || env.NODE_ENV === 'production') return { env, stop: async () => {} }
   // Imported on demand: a production install lacks its packages.
   const { startEmbedded } = await import('./start.ts')
-  const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(env.DATA_DIR || '.data').catch(
-    (error) => {
-      throw explainMissingPackage(error)
-    },
-  )
+  const folder = env.DATA_DIR || '.data'
+  const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(folder).catch((error) => {
+    throw explainMissingPackage(error)
+  })
   // Derived, because a folder of an earlier version has no secret for it.
   const totpKey = createHmac('sha256', jwtSecret).update('TOTP_KEY').digest('base64url')
-  const defaults = { HOST: '127.0.0.1', JWT_SECRET: jwtSecret, TOTP_KEY: totpKey }
+  const defaults = {
+    HOST: '127.0.0.1',
+    JWT_SECRET: jwtSecret,
+    TOTP_KEY: totpKey,
+    MAIL_URL: pathToFileURL(join(folder, 'mail')).href,
+  }
   return { env: { ...defaults, ...env, DATABASE_URL: databaseUrl }, psql, stop }
 }
 

@@ -70,15 +70,20 @@ comment on policy recovery_codes_select_auth on identity.recovery_codes is 'app.
 comment on policy recovery_codes_insert_auth on identity.recovery_codes is 'app.confirm_totp adds the codes of the transaction''s user.';
 comment on policy recovery_codes_delete_auth on identity.recovery_codes is 'app.login deletes a code that is used.';
 
+-- app.login compares the devices.
+grant select (user_agent) on identity.sessions to todo_auth;
+
 alter table identity.events drop constraint events_kind_known;
 alter table identity.events add constraint events_kind_known check (kind in ('login', 'login_failed', 'refresh_reused',
-  'password_changed', 'email_changed', 'token_created', 'token_revoked', 'totp_enabled', 'totp_disabled', 'totp_failed',
+  'password_changed', 'email_changed', 'token_created', 'token_revoked', 'password_reset_requested', 'password_reset',
+  'email_verified', 'email_change_requested', 'email_change_undone', 'totp_enabled', 'totp_disabled', 'totp_failed',
   'recovery_code_used', 'operator_locked', 'operator_unlocked', 'operator_ended_sessions', 'operator_reset_password',
   'operator_reset_totp')) not valid;
 alter table identity.events validate constraint events_kind_known;
 
 -- migrate:down
 
+revoke select (user_agent) on identity.sessions from todo_auth;
 create policy events_delete_owner on identity.events for delete to current_user using (true);
 create policy events_select_owner on identity.events for select to current_user using (true);
 delete from identity.events where kind like any ('{totp\\_%,operator\\_%,recovery\\_%}');
@@ -86,7 +91,8 @@ drop policy events_select_owner on identity.events;
 drop policy events_delete_owner on identity.events;
 alter table identity.events drop constraint events_kind_known;
 alter table identity.events add constraint events_kind_known check (kind in ('login', 'login_failed', 'refresh_reused',
-  'password_changed', 'email_changed', 'token_created', 'token_revoked')) not valid;
+  'password_changed', 'email_changed', 'token_created', 'token_revoked', 'password_reset_requested', 'password_reset',
+  'email_verified', 'email_change_requested', 'email_change_undone')) not valid;
 alter table identity.events validate constraint events_kind_known;
 drop table identity.recovery_codes;
 drop table identity.totp_seeds;

@@ -59,7 +59,7 @@ declare
 begin
   -- Locked, so that failures are counted one by one, and that a password change, which ends the other sessions, cannot
   -- commit between comparison and insert.
-  select u.id, c.password_hash = login_password_hash as matches into known
+  select u.id, u.created_at, c.password_hash = login_password_hash as matches into known
   from public.users u join identity.credentials c on c.user_id = u.id
   where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded
   for no key update of c;
@@ -123,6 +123,13 @@ begin
     end if;
   end if;
 
+  -- A device is told by its user agent. Right after registration there is nothing to warn of.
+  if known.created_at < now() - interval '10 minutes' and not exists (
+    select from identity.sessions s where s.user_id = known.id and s.user_agent is not distinct from client_user_agent
+  ) then
+    perform identity.queue_mail(known.id, 'login_from_new_device', null,
+      jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
+  end if;
   insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
   values (known.id, event_id, case when recovered then 'recovery_code_used' else 'login' end, session_id, client_ip,
           client_user_agent);
@@ -185,6 +192,8 @@ begin
     delete from identity.sessions s where s.user_id = token_user and s.id = found_session;
     insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
     values (token_user, event_id, 'refresh_reused', found_session, client_ip, client_user_agent);
+    perform identity.queue_mail(token_user, 'session_ended', null,
+      jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
     return;
   end if;
   select s.id, s.scopes into session_id, scopes

@@ -41,6 +41,8 @@ begin
   delete from identity.sessions s where s.user_id = app.user_id() and s.id is distinct from app.credential_id();
   insert into identity.events (user_id, id, kind, ip, user_agent)
   values (app.user_id(), event_id, 'totp_enabled', client_ip, client_user_agent);
+  perform identity.queue_mail(app.user_id(), 'second_factor_changed', null, jsonb_build_object(
+    'change', 'It was turned on.', 'ip', host(client_ip), 'user_agent', client_user_agent));
   return true;
 end
 $$;
@@ -61,11 +63,25 @@ begin
   if not found then return 'not_found'; end if;
   insert into identity.events (user_id, id, kind, ip, user_agent)
   values (app.user_id(), event_id, 'totp_disabled', client_ip, client_user_agent);
+  perform identity.queue_mail(app.user_id(), 'second_factor_changed', null, jsonb_build_object(
+    'change', 'It was turned off.', 'ip', host(client_ip), 'user_agent', client_user_agent));
   return 'removed';
 end
 $$;
 comment on function app.remove_totp(text, uuid, inet, text) is
   'Turns off the second factor of the transaction''s user, given the current password''s hash and a login within ten minutes. Returns removed, login_required, wrong_password or not_found.';
+
+create function app.notify_token_created(token_name text, client_ip inet, client_user_agent text) returns boolean
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.user_id('account') is null then return false; end if;
+  return identity.queue_mail(app.user_id(), 'token_created', null,
+    jsonb_build_object('name', token_name, 'ip', host(client_ip), 'user_agent', client_user_agent));
+end
+$$;
+comment on function app.notify_token_created(text, inet, text) is
+  'Queues a mail to the transaction''s user about a new personal access token.';
 
 create function app.check_quota(quota text, used bigint, allowed bigint) returns bigint
   language plpgsql stable
@@ -106,9 +122,11 @@ begin
     when 'reset-password' then
       update identity.credentials c set password_hash = new_password_hash where c.user_id = known;
       new_kind := 'operator_reset_password';
+      perform identity.queue_mail(known, 'password_changed', null, '{}');
     when 'reset-totp' then
       delete from identity.totp_seeds t where t.user_id = known;
       new_kind := 'operator_reset_totp';
+      perform identity.queue_mail(known, 'second_factor_changed', null, '{"change": "The operator turned it off."}');
     when 'delete' then
       delete from public.users u where u.id = known;
       return known;
@@ -141,7 +159,8 @@ end;
 comment on function app.show_user(text) is 'What npm run users shows of a user: no secrets and no content.';
 
 grant execute on function app.start_totp(bytea, bytea), app.confirm_totp(bytea, bigint, bytea[], uuid, inet, text),
-  app.remove_totp(text, uuid, inet, text), app.check_quota(text, bigint, bigint) to todo_api;
+  app.remove_totp(text, uuid, inet, text), app.check_quota(text, bigint, bigint),
+  app.notify_token_created(text, inet, text) to todo_api;
 -- Only the owner of the database operates.
 do $$
 begin
@@ -169,7 +188,7 @@ end
 $$;
 set local role todo_auth;
 
-drop function app.show_user(text), app.operate_on_user(text, text, text, uuid), app.check_quota(text, bigint, bigint),
+drop function app.notify_token_created(text, inet, text), app.show_user(text), app.operate_on_user(text, text, text, uuid), app.check_quota(text, bigint, bigint),
   app.remove_totp(text, uuid, inet, text), app.confirm_totp(bytea, bigint, bytea[], uuid, inet, text),
   app.start_totp(bytea, bytea);
 reset role;

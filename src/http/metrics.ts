@@ -80,6 +80,33 @@ export default fp<{ config: Config }>(
       },
     })
 
+    new Counter({
+      name: 'mail_attempts_total',
+      help: 'Attempts to send a mail, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [outcome, count] of Object.entries(app.mail.outcomes)) this.inc({ outcome }, count)
+      },
+    })
+    const oldest = new Gauge({
+      name: 'mail_queue_oldest_seconds',
+      help: 'Age of the oldest mail that waits to be sent.',
+      registers,
+    })
+    new Gauge({
+      name: 'mail_queue_length',
+      help: 'Mails of all replicas that wait to be sent.',
+      registers,
+      async collect() {
+        // While the database is down the last values stay.
+        const queue = await app.mail.count().catch(() => undefined)
+        if (queue) this.set(queue.waiting)
+        if (queue) oldest.set(queue.oldest_seconds)
+      },
+    })
+
     const server = createServer(async ({ method, url }, response) => {
       if (method !== 'GET' || url !== '/metrics') return response.writeHead(404).end()
       response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
@@ -95,5 +122,5 @@ export default fp<{ config: Config }>(
       server.closeAllConnections()
     })
   },
-  { name: 'metrics', dependencies: ['database', 'overload', 'passwords'] },
+  { name: 'metrics', dependencies: ['database', 'overload', 'passwords', 'mail'] },
 )

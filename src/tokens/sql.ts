@@ -47,7 +47,9 @@ export const createToken = (
     insert into identity.events (id, kind, subject_id, ip, user_agent)
     select ${eventId}::uuid, 'token_created', id, ${ip}::inet, ${user_agent} from created
   )
-  select latest, id, name, scopes, created_at, last_used_at, expires_at from bound left join created on true`
+  select latest, id, name, scopes, created_at, last_used_at, expires_at,
+         case when id is not null then app.notify_token_created(name, ${ip}::inet, ${user_agent}) end as notified
+  from bound left join created on true`
 
 export const revokeToken = (tx: Tx, { id, eventId }: Ids, { ip, user_agent }: Client) => tx<{ id: string }>`
   with revoked as (

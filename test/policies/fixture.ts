@@ -65,6 +65,14 @@ insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at,
 insert into identity.events (user_id, id, kind, created_at) values
   (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
   (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});
+insert into identity.secret_keys (purpose, id, inner_block, outer_block) values ('mail_sender', 1, sha512(:$used), sha512(:$used));
+insert into identity.mails (user_id, id, kind, recipient, recipient_folded, params, created_at, expires_at, next_attempt_at) values
+  (:ada, :own, 'token_created', 'ada@example.com', 'ada@example.com', '{}', now(), now() + ${hour}, now()),
+  (:ada, :stale, 'reset_password', 'ada@example.com', 'ada@example.com', '{}', now() - 2 * ${hour}, now() - ${hour}, now()),
+  (:ada, :expired, 'token_created', 'ada@example.com', 'ada@example.com', '{}', now(), now() + ${hour}, now() + ${hour}),
+  (:ada, :failed, 'token_created', 'ada@example.com', 'ada@example.com', '{}', now(), now() + ${hour}, null),
+  (:ada, :old, 'token_created', 'ada@example.com', 'ada@example.com', '{}', now() - 25 * ${hour}, now() - ${hour}, now()),
+  (:bob, :other, 'token_created', 'bob@example.com', 'bob@example.com', '{}', now(), now() + ${hour}, now() + ${hour});
 insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'common hers', 'common hers'), (:bob, :other, 'common his', 'common his');
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});

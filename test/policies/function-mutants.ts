@@ -64,10 +64,20 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['maker_id', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['maker_expires_at', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
+  ['claim_mails', 'if known is distinct from sha512(sender) then', 'if false then'],
+  ['claim_mails', 'if known = sha512(previous_sender) and previous_sender <> sender then', 'if true then'],
+  ['claim_mails', 'm.next_attempt_at <= now() and '],
+  ['claim_mails', ' and m.expires_at > now()'],
+  ['claim_mails', 'm.user_id = due.user_id and m.id = due.id', 'm.user_id = due.user_id'],
+  ['finish_mail', /if not exists \(.*?\) then/s, 'if false then'],
+  ['finish_mail', ' and m.id = mail_id'],
+  ['finish_mail', ' and m.next_attempt_at is not null'],
+  ['finish_mail', "and (m.attempts = attempt or outcome = 'sent')"],
+  ['remove_old_mails', "(m.created_at < (now() - '1 day'::interval))", 'true'],
   ['schema_version', 'max(', 'min('],
 ]
-/** These check nothing that a user could get around; test/policies/rotation.test.ts holds the last two. */
-const unchecked = ['register', 'has_context_key', 'rotate_context_key']
+/** These check nothing that a user could get around; test/policies/rotation.test.ts holds the two about keys. */
+const unchecked = ['register', 'has_context_key', 'rotate_context_key', 'count_mails']
 
 /** The fields of a context, left out of its seal: what a pattern finds in them, and what stays. */
 const fields: [name: string, pattern: string, left: string][] = [
