@@ -107,9 +107,11 @@ begin
     recovered := found;
     -- A code works once: its time step must be later than that of the last one.
     if not recovered and (code_step > factor.last_step and sha256(code_proof) = factor.proof_hash) is not true then
-      update identity.totp_seeds t
-      set failures = case when factor.failures_since > window_start then factor.failures + 1 else 1 end,
-          failures_since = case when factor.failures_since > window_start then factor.failures_since else now() end
+      if factor.failures_since <= window_start then
+        factor.failures := 0;
+        factor.failures_since := now();
+      end if;
+      update identity.totp_seeds t set failures = factor.failures + 1, failures_since = factor.failures_since
       where t.user_id = known.id;
       insert into identity.events (user_id, id, kind, ip, user_agent)
       values (known.id, event_id, 'totp_failed', client_ip, client_user_agent);
