@@ -79,7 +79,6 @@ alter table identity.events add constraint events_kind_known check (kind in ('lo
   'email_verified', 'email_change_requested', 'email_change_undone', 'totp_enabled', 'totp_disabled', 'totp_failed',
   'recovery_code_used', 'operator_locked', 'operator_unlocked', 'operator_ended_sessions', 'operator_reset_password',
   'operator_reset_totp')) not valid;
-alter table identity.events validate constraint events_kind_known;
 
 -- migrate:down
 
