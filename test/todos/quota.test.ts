@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
+import type { Tx } from '../../src/database/transaction.ts'
 import { problem, setUp, signUp, type TestUser } from '../support/app.ts'
 
 const clock = { now: Date.now() }
@@ -73,4 +75,21 @@ t.test('lets a user have 50 personal access tokens', async (t) => {
   t.match(refused.json().detail, /at most 50 personal access tokens/)
   await user.ask('DELETE', `/tokens/${made.json().id}`)
   t.equal((await make()).statusCode, 201)
+})
+
+t.test('remembers 20,000 users, and forgets the one who was counted longest ago', async (t) => {
+  let counts = 0
+  const tx = (async () => {
+    counts++
+    return [{ remaining: '1000' }]
+  }) as unknown as Tx
+  const check = (user: number) => app.checkTodoQuota(tx, String(user), 1)
+  for (let user = 0; user <= 20_000; user++) check(user)
+  await setImmediate()
+  t.equal(counts, 20_001)
+  check(20_000)
+  check(1)
+  t.equal(counts, 20_001, 'nobody is counted again')
+  check(0)
+  t.equal(counts, 20_002)
 })
