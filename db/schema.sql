@@ -819,7 +819,7 @@ ALTER TABLE ONLY identity.recovery_codes FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE identity.recovery_codes IS 'Codes that replace the authenticator app, each once.';
 
-COMMENT ON COLUMN identity.recovery_codes.hash IS 'SHA-256 of the code, which has 80 random bits.';
+COMMENT ON COLUMN identity.recovery_codes.hash IS 'SHA-256 of the code, which has 120 random bits.';
 
 CREATE TABLE identity.totp_seeds (
     user_id uuid NOT NULL,

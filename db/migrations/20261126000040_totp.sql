@@ -59,7 +59,7 @@ comment on column identity.totp_seeds.proof_hash is 'SHA-256 of an HMAC under th
 comment on column identity.totp_seeds.last_step is 'The time step of the last code that was used: a code works once.';
 comment on column identity.totp_seeds.failures is 'Wrong codes since failures_since: five in 15 minutes are allowed.';
 comment on table identity.recovery_codes is 'Codes that replace the authenticator app, each once.';
-comment on column identity.recovery_codes.hash is 'SHA-256 of the code, which has 80 random bits.';
+comment on column identity.recovery_codes.hash is 'SHA-256 of the code, which has 120 random bits.';
 comment on policy totp_seeds_select_own on identity.totp_seeds is 'Users see their own second factor, with the scope account.';
 comment on policy totp_seeds_select_auth on identity.totp_seeds is 'app.login checks the second factor of the user who logs in.';
 comment on policy totp_seeds_insert_auth on identity.totp_seeds is 'app.start_totp adds a seed for the transaction''s user.';

@@ -12,9 +12,9 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 const RECOVERY_CODES = 10
-/** 80 bits: too many to guess, so a fast hash protects them. */
-const RECOVERY_BYTES = 10
-const RECOVERY_FORM = /^[a-z2-7]{16}$/
+/** 120 bits: too many to guess, so a fast hash protects them (NIST SP 800-63B asks for 112). */
+const RECOVERY_BYTES = 15
+const RECOVERY_FORM = /^[a-z2-7]{24}$/
 
 export const createSeed = (): Buffer => randomBytes(SEED_BYTES)
 
@@ -81,7 +81,7 @@ export function createSeedBox({ TOTP_KEY, TOTP_KEY_PREVIOUS }: Keys): SeedBox {
   }
 }
 
-/** Recovery codes as they are shown, such as `abcd-efgh-ijkl-mnop`. */
+/** Recovery codes as they are shown, such as `abcd-efgh-ijkl-mnop-qrst-uvwx`. */
 export const createRecoveryCodes = (): string[] =>
   Array.from(
     { length: RECOVERY_CODES },

@@ -51,6 +51,13 @@ function matches({ completed, priority, tag, q, due, due_from, due_before }: Tod
 }
 
 /**
+ * Sub-selects, because with a number the planner expects each plan for the actual number to be cheaper than the prepared
+ * one, and plans the list anew for every request: that took as long as reading it.
+ */
+const limitRows = (limit: number, offset: number): Fragment =>
+  fragment`limit (select ${limit}::integer) offset (select ${offset}::integer)`
+
+/**
  * The todos of a page in the order of the sort, and one more than the limit when there are more.
  * @param place where to begin: a number of rows to skip, or the row of a cursor, backwards from it for `before`
  */
@@ -68,7 +75,7 @@ export function listTodos(tx: Tx, query: TodoQuery, place: Place) {
     from todos
     where ${shardKey} and ${matches(query)} ${from}
     order by ${column} ${direction}, id ${direction}
-    limit ${limit + 1} offset ${place.kind === 'offset' ? place.offset : 0}`
+    ${limitRows(limit + 1, place.kind === 'offset' ? place.offset : 0)}`
 }
 
 export const countTodos = (tx: Tx, query: TodoQuery) => tx<{ total: number }>`

@@ -53,7 +53,7 @@ export const TotpRemoval = Type.Object(
 
 export const RecoveryCodes = Type.Object(
   {
-    recovery_codes: Type.Array(Type.String({ maxLength: 19, examples: ['abcd-efgh-ijkl-mnop'] }), {
+    recovery_codes: Type.Array(Type.String({ maxLength: 29, examples: ['abcd-efgh-ijkl-mnop-qrst-uvwx'] }), {
       maxItems: 10,
       description: 'Each replaces a code of the app once, for when the device is lost.',
     }),

@@ -51,6 +51,29 @@ t.test(
   },
 )
 
+t.test('plans the statements of the common requests once, not for every request', async (t) => {
+  await database.admin`
+    insert into todos (user_id, id, title) select ${user.id}, gen_random_uuid(), 'a' from generate_series(1, 2000)`
+  await database.admin`analyze todos`
+  const { id } = (await user.ask('POST', '/todos', { title: 'a' })).json()
+  await deallocate()
+  for (let n = 0; n < 12; n++) {
+    const page = (await user.ask('GET', '/todos')).json()
+    await user.ask('GET', `/todos?cursor=${page.next_cursor}`)
+    await user.ask('GET', `/todos/${id}`)
+    await user.ask('PATCH', `/todos/${id}`, { completed: n % 2 === 0 })
+    await user.ask('POST', '/todos', { title: 'a' })
+  }
+  const statements = await app.database.withoutUser(
+    (tx) => tx<{ statement: string; custom_plans: number }>`
+      select statement, custom_plans::integer from pg_prepared_statements where statement ~ 'todos'`,
+  )
+  t.ok(statements.length >= 5)
+  // The server tries five plans for actual values before it prefers the prepared one.
+  for (const { statement, custom_plans } of statements)
+    t.ok(custom_plans <= 5, `${custom_plans}: ${statement}`)
+})
+
 t.test('runs work again that had seen results when a later statement is stale', async (t) => {
   let runs = 0
   const run = async (tx: Tx) => {

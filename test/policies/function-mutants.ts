@@ -118,7 +118,7 @@ const unchecked = [
   'has_context_key',
   'rotate_context_key',
   'count_mails',
-  // test/db/users.test.ts holds these; only the owner of the database may call them.
+  // test/e2e/db/users.test.ts holds these; only the owner of the database may call them.
   'operate_on_user',
   'show_user',
 ]

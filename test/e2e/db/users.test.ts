@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import t from 'tap'
-import { askWith, logIn, password, problem, setUp, signUp, type TestUser } from '../support/app.ts'
+import { askWith, logIn, password, problem, setUp, signUp, type TestUser } from '../../support/app.ts'
 
 const { app, database } = await setUp(t)
 /** Runs the command as the owner of the database. */
