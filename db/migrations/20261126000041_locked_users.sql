@@ -14,7 +14,7 @@ alter table identity.locked_users enable row level security, force row level sec
 create policy locked_users_select_auth on identity.locked_users for select to todo_auth using (true);
 create policy locked_users_insert_auth on identity.locked_users for insert to todo_auth with check (true);
 create policy locked_users_delete_auth on identity.locked_users for delete to todo_auth using (true);
-create policy users_delete_auth on users for delete to todo_auth using (true);
+create policy users_delete_auth on users for delete to todo_auth using (id = app.user_id('account'));
 
 grant select (user_id, created_at), insert (user_id), delete on identity.locked_users to todo_auth;
 grant delete on users to todo_auth;
@@ -23,7 +23,7 @@ comment on table identity.locked_users is 'The users whom the operator has locke
 comment on policy locked_users_select_auth on identity.locked_users is 'app.authenticate, app.login and app.refresh refuse a locked user.';
 comment on policy locked_users_insert_auth on identity.locked_users is 'app.operate_on_user locks a user.';
 comment on policy locked_users_delete_auth on identity.locked_users is 'app.operate_on_user unlocks a user.';
-comment on policy users_delete_auth on users is 'app.operate_on_user deletes a user for the operator.';
+comment on policy users_delete_auth on users is 'app.operate_on_user deletes the transaction''s user, whom it makes the one that the operator names.';
 
 -- migrate:down
 

@@ -129,7 +129,12 @@ begin
       new_kind := 'operator_reset_totp';
       perform identity.queue_mail(known, 'second_factor_changed', null, '{"change": "The operator turned it off."}');
     when 'delete' then
+      -- The policies let todo_auth delete the transaction's user only. app.delete_content says why content comes first.
+      perform identity.set_context(identity.sealed_context(known, known, null, '{account}'));
+      insert into identity.deleted_users (id) values (known) on conflict do nothing;
+      perform identity.delete_rows(known);
       delete from public.users u where u.id = known;
+      perform identity.set_context('');
       return known;
   end case;
   if command in ('lock', 'end-sessions', 'reset-password') then

@@ -87,7 +87,8 @@ insert into identity.mails (user_id, id, kind, recipient, recipient_folded, para
 insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'common hers', 'common hers'), (:bob, :other, 'common his', 'common his');
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
-delete from users where id = :gone`
+delete from users where id = :gone;
+insert into identity.deleted_users values (:gone, now() - 2 * ${hour}), (:bob, now() - 2 * ${hour})`
 
 /** Fills in ids, secrets (`:$`), their hashes (`:#`) and the password hash where a test's statement names them. */
 export const fill = (statement: string): string =>

@@ -110,6 +110,11 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['finish_mail', ' and m.next_attempt_at is not null'],
   ['finish_mail', "and (m.attempts = attempt or outcome = 'sent')"],
   ['remove_old_mails', "(m.created_at < (now() - '1 day'::interval))", 'true'],
+  ['delete_content', "app.user_id('account')", 'app.user_id()'],
+  ['delete_content', / or \(app\.logged_in_at\(\).* is not true/],
+  ['delete_rows', ' where user_id = $1'],
+  ['remove_orphans', 'not exists (select from public.users u where u.id = gone)', 'true'],
+  ['remove_orphans', 'perform identity.set_context(own_context)', 'perform own_context'],
   ['schema_version', 'max(', 'min('],
 ]
 /** These check nothing that a user could get around; test/policies/rotation.test.ts holds the two about keys. */

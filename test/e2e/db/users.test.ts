@@ -46,6 +46,8 @@ t.test('locks a user out and lets them in again', async (t) => {
 
 t.test('ends sessions, resets the password and the second factor, and deletes', async (t) => {
   const [user, other] = [await signUp(app), await signUp(app)]
+  await user.ask('POST', '/todos', { title: 'x' })
+  await other.ask('POST', '/todos', { title: 'x' })
   t.equal((await users(['end-sessions', user.email])).code, 0)
   problem(t, await user.ask('GET', '/me'), 401, 'revoked_token')
   t.equal((await other.ask('GET', '/me')).statusCode, 200)
@@ -77,6 +79,11 @@ t.test('ends sessions, resets the password and the second factor, and deletes', 
   )
 
   t.match(await users(['delete', user.email]), { code: 0, stdout: /is deleted/ })
+  const owners = await database.admin`select user_id from todos where user_id in (${user.id}, ${other.id})`
+  t.same(
+    owners.map(({ user_id }) => user_id),
+    [other.id],
+  )
   problem(t, await login(user.email, secret), 401, 'invalid_credentials')
   t.equal((await other.ask('GET', '/me')).statusCode, 200)
 })
