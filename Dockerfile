@@ -41,5 +41,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["/nodejs/bin/node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8000) + '/health').then(({ ok }) => process.exit(ok ? 0 : 1))"]
 # A small young generation: the same speed with less memory.
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "src/run.mjs"]
-# Other commands: migrate, rollback, status, audit and diagram.
+# Other commands: migrate, rollback, status, audit, diagram and users.
 CMD ["start"]

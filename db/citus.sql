@@ -136,12 +136,12 @@ select pg_temp.run_on_nodes(
   || format('revoke temporary on database %I from public;', current_database())
   || 'revoke execute on all functions in schema app, identity from public;
     grant execute on function app.context(text), app.user_id(text), app.credential_id(), app.logged_in_at(), app.scopes(),
-      app.has_scope(text) to todo_api;')
+      app.has_scope(text), app.check_quota(text, bigint, bigint) to todo_api;')
 from pg_class c, pg_proc f
 where c.oid = 'public.todos'::regclass and f.oid in (
   'identity.hmac(bytea,bytea,text)'::regprocedure, 'app.context(text)'::regprocedure, 'app.user_id(text)'::regprocedure,
   'app.credential_id()'::regprocedure, 'app.logged_in_at()'::regprocedure, 'app.scopes()'::regprocedure,
-  'app.has_scope(text)'::regprocedure)
+  'app.has_scope(text)'::regprocedure, 'app.check_quota(text,bigint,bigint)'::regprocedure)
 group by c.relowner;
 
 select pg_temp.run_on_nodes('delete from identity.secret_keys; ' || string_agg(format(

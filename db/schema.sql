@@ -42,12 +42,14 @@ begin
     select s.id, s.created_at, s.scopes, s.last_used_at < now() - interval '1 minute'
     into credential_id, logged_in_at, scopes, use_is_due
     from identity.sessions s
-    where s.user_id = claimed_user and s.id = claimed_session and s.secret_hash = sha256(secret) and s.expires_at > now();
+    where s.user_id = claimed_user and s.id = claimed_session and s.secret_hash = sha256(secret) and s.expires_at > now()
+      and not exists (select from identity.locked_users l where l.user_id = s.user_id);
   else
     select t.id, t.scopes, coalesce(t.last_used_at < now() - interval '1 minute', true)
     into credential_id, scopes, use_is_due
     from identity.access_tokens t
-    where t.user_id = claimed_user and t.hash = sha256(secret) and (t.expires_at is null or t.expires_at > now());
+    where t.user_id = claimed_user and t.hash = sha256(secret) and (t.expires_at is null or t.expires_at > now())
+      and not exists (select from identity.locked_users l where l.user_id = t.user_id);
   end if;
 
   -- Fail closed: without a valid credential, whatever was set on the connection before is cleared.
@@ -115,6 +117,19 @@ $$;
 
 COMMENT ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) IS 'Changes email, password or both of the transaction''s user, given the current password''s hash; no row when it is another. A new password ends every other session. With confirm, another email takes effect when app.verify_email gets the token that is mailed to it.';
 
+CREATE FUNCTION app.check_quota(quota text, used bigint, allowed bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if used > allowed then
+    raise exception 'The quota % allows %.', quota, allowed using errcode = 'check_violation', constraint = quota;
+  end if;
+  return allowed - used;
+end
+$$;
+
+COMMENT ON FUNCTION app.check_quota(quota text, used bigint, allowed bigint) IS 'Fails like a violated constraint of this name when more is used than allowed; otherwise returns what is left.';
+
 CREATE FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) RETURNS TABLE(user_id uuid, id uuid, kind text, recipient text, params jsonb, attempts integer, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -167,6 +182,29 @@ end
 $$;
 
 COMMENT ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) IS 'Hands mails that are due to a sender, which must finish each of them before the lease ends. The first secret that is used is remembered, until another one comes with it.';
+
+CREATE FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Locked, so that no login without a code opens a session that survives.
+  perform from identity.credentials c where c.user_id = app.user_id('account') for update;
+  update identity.totp_seeds t set confirmed_at = now(), last_step = code_step
+  where t.user_id = app.user_id('account') and t.confirmed_at is null and t.proof_hash = sha256(code_proof)
+    and app.logged_in_at() > now() - interval '10 minutes';
+  if not found then return false; end if;
+  insert into identity.recovery_codes (user_id, hash) select app.user_id(), h from unnest(recovery_hashes[1:10]) as h;
+  delete from identity.sessions s where s.user_id = app.user_id() and s.id is distinct from app.credential_id();
+  insert into identity.events (user_id, id, kind, ip, user_agent)
+  values (app.user_id(), event_id, 'totp_enabled', client_ip, client_user_agent);
+  perform identity.queue_mail(app.user_id(), 'second_factor_changed', null, jsonb_build_object(
+    'change', 'It was turned on.', 'ip', host(client_ip), 'user_agent', client_user_agent));
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) IS 'Turns on the second factor of the transaction''s user, given the proof of its seed, and ends every other session; false when there is no such seed, or the login is older than ten minutes.';
 
 CREATE FUNCTION app.context(required_scope text DEFAULT NULL::text) RETURNS text[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -401,22 +439,25 @@ CREATE FUNCTION app.logged_in_at() RETURNS timestamp with time zone
 
 COMMENT ON FUNCTION app.logged_in_at() IS 'When this transaction''s session logged in; null for a personal access token.';
 
-CREATE FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) RETURNS uuid
+CREATE FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text, code_proof bytea, code_step bigint, recovery_code bytea, resealed_seed bytea, OUT user_id uuid, OUT outcome text, OUT sealed_seed bytea, OUT retry_after integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   known record;
   recent uuid[];
+  factor record;
+  recovered boolean := false;
+  window_start constant timestamptz := now() - interval '15 minutes';
   expiry constant timestamptz := now() + make_interval(secs => session_seconds);
 begin
   -- Locked, so that failures are counted one by one, and that a password change, which ends the other sessions, cannot
   -- commit between comparison and insert.
-  select u.id, c.password_hash = login_password_hash as matches into known
+  select u.id, u.created_at, c.password_hash = login_password_hash as matches into known
   from public.users u join identity.credentials c on c.user_id = u.id
   where coalesce(u.email_folded, lower(u.email collate "C")) = login_email_folded
   for no key update of c;
-  if not found then return null; end if;
+  if not found then return; end if;
 
   -- Anybody can fail to log in with another's email. Five failures an hour are recorded, further ones counted on the
   -- newest, so that nobody can fill another's events.
@@ -429,23 +470,76 @@ begin
     ) as e;
     if cardinality(recent) = 5 then
       update identity.events e set count = e.count + 1 where e.user_id = known.id and e.id = recent[1];
-      return null;
+    else
+      insert into identity.events (user_id, id, kind, ip, user_agent)
+      values (known.id, event_id, 'login_failed', client_ip, client_user_agent);
+    end if;
+    return;
+  end if;
+
+  -- From here on the password is right: what follows tells a stranger nothing.
+  user_id := known.id;
+  if exists (select from identity.locked_users l where l.user_id = known.id) then
+    outcome := 'locked';
+    return;
+  end if;
+  select t.sealed_seed, t.proof_hash, t.last_step, t.failures, t.failures_since into factor
+  from identity.totp_seeds t where t.user_id = known.id and t.confirmed_at is not null
+  for update;
+  if found then
+    sealed_seed := factor.sealed_seed;
+    if factor.failures >= 5 and factor.failures_since > window_start then
+      outcome := 'code_limited';
+      retry_after := ceil(extract(epoch from factor.failures_since - window_start));
+      return;
+    end if;
+    if code_step is null and recovery_code is null then
+      outcome := 'code_required';
+      return;
+    end if;
+    delete from identity.recovery_codes r where r.user_id = known.id and r.hash = sha256(recovery_code);
+    recovered := found;
+    -- A code works once: its time step must be later than that of the last one.
+    if not recovered and (code_step > factor.last_step and sha256(code_proof) = factor.proof_hash) is not true then
+      if factor.failures_since <= window_start then
+        factor.failures := 0;
+        factor.failures_since := now();
+      end if;
+      update identity.totp_seeds t set failures = factor.failures + 1, failures_since = factor.failures_since
+      where t.user_id = known.id;
+      insert into identity.events (user_id, id, kind, ip, user_agent)
+      values (known.id, event_id, 'totp_failed', client_ip, client_user_agent);
+      outcome := 'code_wrong';
+      return;
+    end if;
+    if not recovered then
+      update identity.totp_seeds t
+      set last_step = code_step, sealed_seed = coalesce(resealed_seed, factor.sealed_seed)
+      where t.user_id = known.id;
     end if;
   end if;
-  insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
-  values (known.id, event_id, case when known.matches then 'login' else 'login_failed' end,
-          case when known.matches then session_id end, client_ip, client_user_agent);
-  if not known.matches then return null; end if;
 
+  -- A device is told by its user agent. Right after registration there is nothing to warn of.
+  if known.created_at < now() - interval '10 minutes' and not exists (
+    select from identity.sessions s where s.user_id = known.id and s.user_agent is not distinct from client_user_agent
+  ) then
+    perform identity.queue_mail(known.id, 'login_from_new_device', null,
+      jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
+  end if;
+  insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
+  values (known.id, event_id, case when recovered then 'recovery_code_used' else 'login' end, session_id, client_ip,
+          client_user_agent);
   insert into identity.sessions (user_id, id, secret_hash, scopes, ip, user_agent, expires_at)
   values (known.id, session_id, session_secret_hash, session_scopes, client_ip, client_user_agent, expiry);
   insert into identity.refresh_tokens (user_id, hash, session_id, expires_at)
   values (known.id, refresh_hash, session_id, expiry);
-  return known.id;
+  delete from identity.sessions s where s.user_id = known.id and s.id in (
+    select o.id from identity.sessions o where o.user_id = known.id order by o.created_at desc, o.id desc offset 100);
+  outcome := 'opened';
 end
 $$;
 
-COMMENT ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) IS 'Opens a session with its first refresh token when the hash is that of the user''s password, and returns the user; null when email or password is wrong.';
+COMMENT ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text, code_proof bytea, code_step bigint, recovery_code bytea, resealed_seed bytea, OUT user_id uuid, OUT outcome text, OUT sealed_seed bytea, OUT retry_after integer) IS 'Opens a session with its first refresh token when the hash is that of the user''s password and, for a user with a second factor, the proof, a later time step or an unused recovery code is given. Returns nulls when email or password is wrong, otherwise the user and an outcome: opened, locked, code_required, code_wrong or code_limited, and the sealed seed of a second factor. Of more than 100 sessions the oldest end.';
 
 CREATE FUNCTION app.maker_expires_at() RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -538,6 +632,69 @@ END;
 
 COMMENT ON FUNCTION app.note_use() IS 'Writes last_used_at of this transaction''s credential. Separate from the request, which may be read only and must not wait.';
 
+CREATE FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if app.user_id('account') is null then return false; end if;
+  return identity.queue_mail(app.user_id(), 'token_created', null,
+    jsonb_build_object('name', token_name, 'ip', host(client_ip), 'user_agent', client_user_agent));
+end
+$$;
+
+COMMENT ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) IS 'Queues a mail to the transaction''s user about a new personal access token.';
+
+CREATE FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known uuid;
+  new_kind text;
+begin
+  -- Locked, so that no login opens a session that survives.
+  select u.id into known
+  from public.users u join identity.credentials c on c.user_id = u.id
+  where coalesce(u.email_folded, lower(u.email collate "C")) = user_email_folded
+  for update of c;
+  if not found then return null; end if;
+  case command
+    when 'lock' then
+      insert into identity.locked_users (user_id) values (known) on conflict do nothing;
+      new_kind := 'operator_locked';
+    when 'unlock' then
+      delete from identity.locked_users l where l.user_id = known;
+      new_kind := 'operator_unlocked';
+    when 'end-sessions' then
+      new_kind := 'operator_ended_sessions';
+    when 'reset-password' then
+      update identity.credentials c set password_hash = new_password_hash where c.user_id = known;
+      new_kind := 'operator_reset_password';
+      perform identity.queue_mail(known, 'password_changed', null, '{}');
+    when 'reset-totp' then
+      delete from identity.totp_seeds t where t.user_id = known;
+      new_kind := 'operator_reset_totp';
+      perform identity.queue_mail(known, 'second_factor_changed', null, '{"change": "The operator turned it off."}');
+    when 'delete' then
+      -- The policies let todo_auth delete the transaction's user only. app.delete_content says why content comes first.
+      perform identity.set_context(identity.sealed_context(known, known, null, '{account}'));
+      insert into identity.deleted_users (id) values (known) on conflict do nothing;
+      perform identity.delete_rows(known);
+      delete from public.users u where u.id = known;
+      perform identity.set_context('');
+      return known;
+  end case;
+  if command in ('lock', 'end-sessions', 'reset-password') then
+    delete from identity.sessions s where s.user_id = known;
+  end if;
+  insert into identity.events (user_id, id, kind) values (known, event_id, new_kind);
+  return known;
+end
+$$;
+
+COMMENT ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) IS 'What npm run users does to a user, with an event: lock, unlock, end-sessions, reset-password, reset-totp or delete. Returns the user; null when the email is unknown.';
+
 CREATE FUNCTION app.password_salt(login_email_folded text, cost integer) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -558,23 +715,26 @@ $_$;
 
 COMMENT ON FUNCTION app.password_salt(login_email_folded text, cost integer) IS 'Version, cost and salt (29 characters) of the bcrypt hash of this email''s user, or a made-up one of this cost.';
 
-CREATE FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) RETURNS record
+CREATE FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, session_max_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   found_session uuid;
+  logged_in_at timestamptz;
   token record;
   token_hash constant bytea := sha256(token_secret);
-  expiry constant timestamptz := now() + make_interval(secs => session_seconds);
+  expiry timestamptz;
 begin
   -- The session is locked before its token is read: refreshes of one session take turns, and in the order in which
   -- the end of a session takes its locks.
   select t.session_id into found_session
   from identity.refresh_tokens t where t.user_id = token_user and t.hash = token_hash;
-  perform from identity.sessions s
+  select s.created_at into logged_in_at
+  from identity.sessions s
   where s.user_id = token_user and s.id = found_session and s.secret_hash = sha256(session_secret)
-    and s.expires_at > now()
+    and s.expires_at > now() and s.created_at > now() - make_interval(secs => session_max_seconds)
+    and not exists (select from identity.locked_users l where l.user_id = s.user_id)
   for update;
   if not found then return; end if;
   select t.spent_at, t.successor_seed into token
@@ -583,6 +743,7 @@ begin
   if not found then return; end if;
 
   if token.spent_at is null then
+    expiry := least(now() + make_interval(secs => session_seconds), logged_in_at + make_interval(secs => session_max_seconds));
     update identity.refresh_tokens t set spent_at = now(), successor_seed = new_seed
     where t.user_id = token_user and t.hash = token_hash;
     insert into identity.refresh_tokens (user_id, hash, session_id, expires_at)
@@ -598,6 +759,8 @@ begin
     delete from identity.sessions s where s.user_id = token_user and s.id = found_session;
     insert into identity.events (user_id, id, kind, subject_id, ip, user_agent)
     values (token_user, event_id, 'refresh_reused', found_session, client_ip, client_user_agent);
+    perform identity.queue_mail(token_user, 'session_ended', null,
+      jsonb_build_object('ip', host(client_ip), 'user_agent', client_user_agent));
     return;
   end if;
   select s.id, s.scopes into session_id, scopes
@@ -605,7 +768,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) IS 'Spends a refresh token and returns its session and the seed of its successor; nulls when it is not valid. Reusing a token more than 10 seconds after it was spent ends the session.';
+COMMENT ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, session_max_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) IS 'Spends a refresh token and returns its session and the seed of its successor; nulls when it is not valid. The session ends at the latest that many seconds after its login. Reusing a token more than 10 seconds after it was spent ends the session.';
 
 CREATE FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) RETURNS TABLE(id uuid, email text, email_verified_at timestamp with time zone, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -755,6 +918,28 @@ $$;
 
 COMMENT ON FUNCTION app.remove_orphans(batch integer) IS 'Removes what writes left behind that committed after their account was deleted, for at most that many accounts and never more than 100, an hour after the deletion. Returns the number of removed rows, the record of the account among them.';
 
+CREATE FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if (app.logged_in_at() > now() - interval '10 minutes') is not true then return 'login_required'; end if;
+  perform from identity.credentials c
+  where c.user_id = app.user_id('account') and c.password_hash = current_password_hash
+  for update;
+  if not found then return 'wrong_password'; end if;
+  delete from identity.totp_seeds t where t.user_id = app.user_id() and t.confirmed_at is not null;
+  if not found then return 'not_found'; end if;
+  insert into identity.events (user_id, id, kind, ip, user_agent)
+  values (app.user_id(), event_id, 'totp_disabled', client_ip, client_user_agent);
+  perform identity.queue_mail(app.user_id(), 'second_factor_changed', null, jsonb_build_object(
+    'change', 'It was turned off.', 'ip', host(client_ip), 'user_agent', client_user_agent));
+  return 'removed';
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) IS 'Turns off the second factor of the transaction''s user, given the current password''s hash and a login within ten minutes. Returns removed, login_required, wrong_password or not_found.';
+
 CREATE TABLE identity.mail_requests (
     id uuid NOT NULL,
     kind text NOT NULL,
@@ -881,6 +1066,81 @@ end
 $$;
 
 COMMENT ON FUNCTION app.send_verification() IS 'Mails the transaction''s user a link to confirm the address: queued, verified when it is confirmed already, or limited.';
+
+CREATE TABLE identity.locked_users (
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY identity.locked_users FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.locked_users IS 'The users whom the operator has locked: they cannot log in, refresh or use a token.';
+
+CREATE TABLE identity.recovery_codes (
+    user_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT recovery_codes_hash_sha256 CHECK ((length(hash) = 32))
+);
+
+ALTER TABLE ONLY identity.recovery_codes FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.recovery_codes IS 'Codes that replace the authenticator app, each once.';
+
+COMMENT ON COLUMN identity.recovery_codes.hash IS 'SHA-256 of the code, which has 120 random bits.';
+
+CREATE TABLE identity.totp_seeds (
+    user_id uuid NOT NULL,
+    sealed_seed bytea NOT NULL,
+    proof_hash bytea NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_step bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failures_since timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT totp_seeds_proof_hash_sha256 CHECK ((length(proof_hash) = 32)),
+    CONSTRAINT totp_seeds_sealed_seed_length CHECK (((length(sealed_seed) >= 40) AND (length(sealed_seed) <= 100)))
+);
+
+ALTER TABLE ONLY identity.totp_seeds FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.totp_seeds IS 'The seed of a user''s authenticator app. Not in use before it is confirmed by a code.';
+
+COMMENT ON COLUMN identity.totp_seeds.sealed_seed IS 'Encrypted by the API with AES-256-GCM and a key from its environment, TOTP_KEY.';
+
+COMMENT ON COLUMN identity.totp_seeds.proof_hash IS 'SHA-256 of an HMAC under the seed: the API proves with it that it has the seed, and so the key.';
+
+COMMENT ON COLUMN identity.totp_seeds.last_step IS 'The time step of the last code that was used: a code works once.';
+
+COMMENT ON COLUMN identity.totp_seeds.failures IS 'Wrong codes since failures_since: five in 15 minutes are allowed.';
+
+CREATE FUNCTION app.show_user(user_email_folded text) RETURNS TABLE(id uuid, email text, created_at timestamp with time zone, locked_at timestamp with time zone, totp_since timestamp with time zone, recovery_codes bigint, sessions bigint, last_used_at timestamp with time zone, access_tokens bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT u.id,
+     u.email,
+     u.created_at,
+     l.created_at,
+     t.confirmed_at,
+     ( SELECT count(*) AS count
+            FROM identity.recovery_codes r
+           WHERE (r.user_id = u.id)) AS count,
+     ( SELECT count(*) AS count
+            FROM identity.sessions s
+           WHERE ((s.user_id = u.id) AND (s.expires_at > now()))) AS count,
+     ( SELECT max(s.last_used_at) AS max
+            FROM identity.sessions s
+           WHERE (s.user_id = u.id)) AS max,
+     ( SELECT count(*) AS count
+            FROM identity.access_tokens a
+           WHERE ((a.user_id = u.id) AND ((a.expires_at IS NULL) OR (a.expires_at > now())))) AS count
+    FROM ((public.users u
+      LEFT JOIN identity.locked_users l ON ((l.user_id = u.id)))
+      LEFT JOIN identity.totp_seeds t ON ((t.user_id = u.id)))
+   WHERE (COALESCE(u.email_folded, lower((u.email COLLATE "C"))) = show_user.user_email_folded);
+END;
+
+COMMENT ON FUNCTION app.show_user(user_email_folded text) IS 'What npm run users shows of a user: no secrets and no content.';
 
 CREATE FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1105,7 +1365,7 @@ CREATE TABLE identity.events (
     count integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT events_count_positive CHECK ((count > 0)),
-    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'password_reset_requested'::text, 'password_reset'::text, 'email_changed'::text, 'email_change_requested'::text, 'email_change_undone'::text, 'email_verified'::text, 'token_created'::text, 'token_revoked'::text]))),
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'refresh_reused'::text, 'password_changed'::text, 'email_changed'::text, 'token_created'::text, 'token_revoked'::text, 'password_reset_requested'::text, 'password_reset'::text, 'email_verified'::text, 'email_change_requested'::text, 'email_change_undone'::text, 'totp_enabled'::text, 'totp_disabled'::text, 'totp_failed'::text, 'recovery_code_used'::text, 'operator_locked'::text, 'operator_unlocked'::text, 'operator_ended_sessions'::text, 'operator_reset_password'::text, 'operator_reset_totp'::text]))),
     CONSTRAINT events_user_agent_length CHECK ((char_length(user_agent) <= 512))
 );
 
@@ -1198,6 +1458,23 @@ COMMENT ON COLUMN public.todos."position" IS 'The user''s own order.';
 
 COMMENT ON COLUMN public.todos.version IS 'Increases by one with every change.';
 
+ALTER TABLE ONLY identity.totp_seeds
+    ADD CONSTRAINT totp_seeds_pkey PRIMARY KEY (user_id);
+
+CREATE FUNCTION app.start_totp(new_sealed_seed bytea, new_proof_hash bytea) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO identity.totp_seeds AS t (user_id, sealed_seed, proof_hash)  SELECT app.user_id('account'::text) AS user_id,
+             start_totp.new_sealed_seed AS new_sealed_seed,
+             start_totp.new_proof_hash AS new_proof_hash
+           WHERE (app.logged_in_at() > (now() - '00:10:00'::interval)) ON CONFLICT ON CONSTRAINT totp_seeds_pkey DO UPDATE SET sealed_seed = excluded.sealed_seed, proof_hash = excluded.proof_hash
+   WHERE (t.confirmed_at IS NULL)
+   RETURNING true;
+END;
+
+COMMENT ON FUNCTION app.start_totp(new_sealed_seed bytea, new_proof_hash bytea) IS 'Stores a seed that is not confirmed yet for the transaction''s user, in place of another such; null when the login is older than ten minutes or a seed is confirmed.';
+
 ALTER TABLE ONLY identity.access_tokens
     ADD CONSTRAINT access_tokens_hash_key UNIQUE (user_id, hash);
 
@@ -1213,6 +1490,9 @@ ALTER TABLE ONLY identity.deleted_users
 ALTER TABLE ONLY identity.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (user_id, id);
 
+ALTER TABLE ONLY identity.locked_users
+    ADD CONSTRAINT locked_users_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY identity.mail_requests
     ADD CONSTRAINT mail_requests_pkey PRIMARY KEY (id);
 
@@ -1221,6 +1501,9 @@ ALTER TABLE ONLY identity.mail_tokens
 
 ALTER TABLE ONLY identity.mails
     ADD CONSTRAINT mails_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY identity.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, hash);
 
 ALTER TABLE ONLY identity.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (user_id, hash);
@@ -1279,17 +1562,26 @@ ALTER TABLE ONLY identity.credentials
 ALTER TABLE ONLY identity.events
     ADD CONSTRAINT events_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY identity.locked_users
+    ADD CONSTRAINT locked_users_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY identity.mail_tokens
     ADD CONSTRAINT mail_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY identity.mails
     ADD CONSTRAINT mails_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY identity.recovery_codes
+    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.totp_seeds(user_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY identity.refresh_tokens
     ADD CONSTRAINT refresh_tokens_session_fkey FOREIGN KEY (user_id, session_id) REFERENCES identity.sessions(user_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY identity.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY identity.totp_seeds
+    ADD CONSTRAINT totp_seeds_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
@@ -1377,6 +1669,20 @@ CREATE POLICY events_update_auth ON identity.events FOR UPDATE TO todo_auth USIN
 
 COMMENT ON POLICY events_update_auth ON identity.events IS 'app.login counts a failed login on the newest of the last hour.';
 
+ALTER TABLE identity.locked_users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY locked_users_delete_auth ON identity.locked_users FOR DELETE TO todo_auth USING (true);
+
+COMMENT ON POLICY locked_users_delete_auth ON identity.locked_users IS 'app.operate_on_user unlocks a user.';
+
+CREATE POLICY locked_users_insert_auth ON identity.locked_users FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY locked_users_insert_auth ON identity.locked_users IS 'app.operate_on_user locks a user.';
+
+CREATE POLICY locked_users_select_auth ON identity.locked_users FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY locked_users_select_auth ON identity.locked_users IS 'app.authenticate, app.login and app.refresh refuse a locked user.';
+
 ALTER TABLE identity.mail_requests ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY mail_requests_delete_auth ON identity.mail_requests FOR DELETE TO todo_auth USING (true);
@@ -1422,6 +1728,24 @@ COMMENT ON POLICY mails_select_auth ON identity.mails IS 'identity.queue_mail co
 CREATE POLICY mails_update_auth ON identity.mails FOR UPDATE TO todo_auth USING ((next_attempt_at IS NOT NULL)) WITH CHECK (true);
 
 COMMENT ON POLICY mails_update_auth ON identity.mails IS 'app.claim_mails and app.finish_mail write the state of unsent mails.';
+
+ALTER TABLE identity.recovery_codes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY recovery_codes_delete_auth ON identity.recovery_codes FOR DELETE TO todo_auth USING (true);
+
+COMMENT ON POLICY recovery_codes_delete_auth ON identity.recovery_codes IS 'app.login deletes a code that is used.';
+
+CREATE POLICY recovery_codes_insert_auth ON identity.recovery_codes FOR INSERT TO todo_auth WITH CHECK ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY recovery_codes_insert_auth ON identity.recovery_codes IS 'app.confirm_totp adds the codes of the transaction''s user.';
+
+CREATE POLICY recovery_codes_select_auth ON identity.recovery_codes FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY recovery_codes_select_auth ON identity.recovery_codes IS 'app.login finds the code that it is given.';
+
+CREATE POLICY recovery_codes_select_own ON identity.recovery_codes FOR SELECT TO todo_api USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY recovery_codes_select_own ON identity.recovery_codes IS 'Users count their own recovery codes, with the scope account.';
 
 ALTER TABLE identity.refresh_tokens ENABLE ROW LEVEL SECURITY;
 
@@ -1480,6 +1804,28 @@ COMMENT ON POLICY sessions_select_own ON identity.sessions IS 'Users see their o
 CREATE POLICY sessions_update_auth ON identity.sessions FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY sessions_update_auth ON identity.sessions IS 'app.refresh and app.note_use write the times.';
+
+ALTER TABLE identity.totp_seeds ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY totp_seeds_delete_auth ON identity.totp_seeds FOR DELETE TO todo_auth USING (true);
+
+COMMENT ON POLICY totp_seeds_delete_auth ON identity.totp_seeds IS 'app.remove_totp, and the operator for a user who has lost the device.';
+
+CREATE POLICY totp_seeds_insert_auth ON identity.totp_seeds FOR INSERT TO todo_auth WITH CHECK ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY totp_seeds_insert_auth ON identity.totp_seeds IS 'app.start_totp adds a seed for the transaction''s user.';
+
+CREATE POLICY totp_seeds_select_auth ON identity.totp_seeds FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY totp_seeds_select_auth ON identity.totp_seeds IS 'app.login checks the second factor of the user who logs in.';
+
+CREATE POLICY totp_seeds_select_own ON identity.totp_seeds FOR SELECT TO todo_api USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY totp_seeds_select_own ON identity.totp_seeds IS 'Users see their own second factor, with the scope account.';
+
+CREATE POLICY totp_seeds_update_auth ON identity.totp_seeds FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY totp_seeds_update_auth ON identity.totp_seeds IS 'app.login counts wrong codes and remembers the last step; app.confirm_totp confirms.';
 
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
@@ -1549,6 +1895,10 @@ COMMENT ON POLICY todos_update_own ON public.todos IS 'With todos:write, users c
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY users_delete_auth ON public.users FOR DELETE TO todo_auth USING ((id = app.user_id('account'::text)));
+
+COMMENT ON POLICY users_delete_auth ON public.users IS 'app.operate_on_user deletes the transaction''s user, whom it makes the one that the operator names.';
+
 CREATE POLICY users_delete_own ON public.users FOR DELETE TO todo_api USING (((id = app.user_id('account'::text)) AND (app.logged_in_at() > (now() - '00:10:00'::interval))));
 
 COMMENT ON POLICY users_delete_own ON public.users IS 'Users delete their own account, and everything in it, within ten minutes of a login.';
@@ -1584,8 +1934,14 @@ GRANT ALL ON FUNCTION app.authenticate(claimed_user uuid, claimed_session uuid, 
 REVOKE ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.change_account(current_password_hash text, new_email text, new_email_folded text, new_password_hash text, confirm boolean, hidden boolean, event_ids uuid[], client_ip inet, client_user_agent text) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.check_quota(quota text, used bigint, allowed bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.check_quota(quota text, used bigint, allowed bigint) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_mails(sender bytea, previous_sender bytea, batch integer, lease_seconds integer) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.confirm_totp(code_proof bytea, code_step bigint, recovery_hashes bytea[], event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.context(required_scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.context(required_scope text) TO todo_api;
@@ -1640,6 +1996,7 @@ GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE identity.mail_tokens TO tod
 REVOKE ALL ON FUNCTION identity.find_mail_token(token_user uuid, token_purpose text, token_secret bytea) FROM PUBLIC;
 
 GRANT DELETE ON TABLE public.users TO todo_api;
+GRANT DELETE ON TABLE public.users TO todo_auth;
 
 GRANT SELECT(id) ON TABLE public.users TO todo_api;
 GRANT SELECT(id),INSERT(id) ON TABLE public.users TO todo_auth;
@@ -1683,8 +2040,8 @@ GRANT ALL ON FUNCTION app.has_scope(scope text) TO todo_api;
 REVOKE ALL ON FUNCTION app.logged_in_at() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.logged_in_at() TO todo_api;
 
-REVOKE ALL ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
+REVOKE ALL ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text, code_proof bytea, code_step bigint, recovery_code bytea, resealed_seed bytea, OUT user_id uuid, OUT outcome text, OUT sealed_seed bytea, OUT retry_after integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.login(login_email_folded text, login_password_hash text, session_id uuid, session_secret_hash bytea, session_seconds integer, session_scopes text[], refresh_hash bytea, event_id uuid, client_ip inet, client_user_agent text, code_proof bytea, code_step bigint, recovery_code bytea, resealed_seed bytea, OUT user_id uuid, OUT outcome text, OUT sealed_seed bytea, OUT retry_after integer) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.maker_expires_at() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.maker_expires_at() TO todo_api;
@@ -1735,7 +2092,7 @@ GRANT SELECT(ip) ON TABLE identity.sessions TO todo_api;
 GRANT INSERT(ip) ON TABLE identity.sessions TO todo_auth;
 
 GRANT SELECT(user_agent) ON TABLE identity.sessions TO todo_api;
-GRANT INSERT(user_agent) ON TABLE identity.sessions TO todo_auth;
+GRANT SELECT(user_agent),INSERT(user_agent) ON TABLE identity.sessions TO todo_auth;
 
 GRANT SELECT(created_at) ON TABLE identity.sessions TO todo_api;
 GRANT SELECT(created_at) ON TABLE identity.sessions TO todo_auth;
@@ -1749,11 +2106,17 @@ GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE identity
 REVOKE ALL ON FUNCTION app.note_use() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.note_use() TO todo_api;
 
+REVOKE ALL ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) TO todo_owner;
+
 REVOKE ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) TO todo_api;
 
-REVOKE ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) TO todo_api;
+REVOKE ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, session_max_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.refresh(token_user uuid, session_secret bytea, token_secret bytea, new_seed bytea, new_hash bytea, session_seconds integer, session_max_seconds integer, event_id uuid, client_ip inet, client_user_agent text, OUT session_id uuid, OUT scopes text[], OUT seed bytea) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded text, new_password_hash text, verify boolean, hidden boolean, request_id uuid, client_ip inet, client_user_agent text) TO todo_api;
@@ -1773,6 +2136,9 @@ GRANT ALL ON FUNCTION app.remove_old_mails(batch integer) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.remove_orphans(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_orphans(batch integer) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
 
 GRANT DELETE ON TABLE identity.mail_requests TO todo_auth;
 
@@ -1810,6 +2176,40 @@ GRANT ALL ON FUNCTION app.scopes() TO todo_api;
 
 REVOKE ALL ON FUNCTION app.send_verification() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.send_verification() TO todo_api;
+
+GRANT DELETE ON TABLE identity.locked_users TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.locked_users TO todo_auth;
+
+GRANT SELECT(created_at) ON TABLE identity.locked_users TO todo_auth;
+
+GRANT DELETE ON TABLE identity.recovery_codes TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE identity.recovery_codes TO todo_api;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.recovery_codes TO todo_auth;
+
+GRANT SELECT(hash),INSERT(hash) ON TABLE identity.recovery_codes TO todo_auth;
+
+GRANT DELETE ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(sealed_seed) ON TABLE identity.totp_seeds TO todo_api;
+GRANT SELECT(sealed_seed),INSERT(sealed_seed),UPDATE(sealed_seed) ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(proof_hash),INSERT(proof_hash),UPDATE(proof_hash) ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(confirmed_at) ON TABLE identity.totp_seeds TO todo_api;
+GRANT SELECT(confirmed_at),UPDATE(confirmed_at) ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(last_step),UPDATE(last_step) ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(failures),UPDATE(failures) ON TABLE identity.totp_seeds TO todo_auth;
+
+GRANT SELECT(failures_since),UPDATE(failures_since) ON TABLE identity.totp_seeds TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.show_user(user_email_folded text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.show_user(user_email_folded text) TO todo_owner;
 
 REVOKE ALL ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
@@ -1932,6 +2332,9 @@ GRANT SELECT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
 GRANT SELECT(created_at) ON TABLE public.todos TO todo_api;
 
 GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.todos TO todo_api;
+
+REVOKE ALL ON FUNCTION app.start_totp(new_sealed_seed bytea, new_proof_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.start_totp(new_sealed_seed bytea, new_proof_hash bytea) TO todo_api;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE todo_auth REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
 

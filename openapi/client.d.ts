@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Log in with email and password
-         * @description Opens a session. Send the access token in the header `Authorization: Bearer …`, the refresh token to `POST /refresh`.
+         * @description Opens a session. Send the access token in the header `Authorization: Bearer …`, the refresh token to `POST /refresh`. A user with a second factor sends a `code` too. A user has at most 100 sessions: beyond that the oldest end.
          */
         post: operations["login"];
         delete?: never;
@@ -99,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Create a todo
-         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more. Requires the scope `todos:write`.
+         * @description Only the title is needed. With `Idempotency-Key` a retry creates nothing more. A user can have 100,000 todos, unless the operator has set another limit. Requires the scope `todos:write`.
          */
         post: operations["createTodo"];
         /**
@@ -195,7 +195,7 @@ export interface paths {
         put?: never;
         /**
          * Create a personal access token
-         * @description Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`. Requires the scope `account`.
+         * @description Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. A user can have 50 tokens. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`. Requires the scope `account`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -219,6 +219,54 @@ export interface paths {
          * @description The token and all tokens created with it stop working immediately. Requires the scope `account`.
          */
         delete: operations["revokeToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show whether there is a second factor
+         * @description And how many recovery codes are left. Requires the scope `account`.
+         */
+        get: operations["getSecondFactor"];
+        put?: never;
+        /**
+         * Create a seed for an authenticator app
+         * @description Requires a login within the last ten minutes. Nothing changes before the first code of the app is sent to `POST /me/totp/confirm`. A new seed replaces one that was not confirmed. 404 where the operator offers no second factor. Requires the scope `account`.
+         */
+        post: operations["startTotp"];
+        /**
+         * Turn off the second factor
+         * @description Requires the current password and a login within the last ten minutes, and has the rate limits of a login. The recovery codes stop working. Requires the scope `account`.
+         */
+        delete: operations["removeTotp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn on the second factor with a first code
+         * @description Requires a login within the last ten minutes. Every login then needs a code; every other session ends. Keep the recovery codes, which are shown only in this response: they are the way in when the device is lost. Requires the scope `account`.
+         */
+        post: operations["confirmTotp"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -321,7 +369,7 @@ export interface paths {
         };
         /**
          * List account activity, newest first
-         * @description Logins, failed logins (five an hour are listed, further ones are counted), requests for and changes of email and password, and created and revoked tokens. Requires the scope `account`.
+         * @description Logins, failed logins (five an hour are listed, further ones are counted), requests for and changes of email and password, changes of the second factor, wrong codes, used recovery codes, created and revoked tokens, and what the operator did (`operator_…`). Requires the scope `account`.
          */
         get: operations["listEvents"];
         put?: never;
@@ -606,6 +654,11 @@ export interface components {
             email: string;
             /** @example correct horse battery */
             password: string;
+            /**
+             * @description For a user with a second factor: the six digits of the authenticator app, or a recovery code. Spaces, hyphens and case are ignored.
+             * @example 123456
+             */
+            code?: string;
         };
         Refresh: {
             /**
@@ -1052,6 +1105,54 @@ export interface components {
              */
             token: string;
         };
+        /** @description The second factor of the account. */
+        SecondFactor: {
+            /**
+             * @description Whether a login needs a code.
+             * @example true
+             */
+            enabled: boolean;
+            /**
+             * Format: date-time
+             * @description When it was turned on. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            confirmed_at: string | null;
+            /**
+             * @description How many recovery codes are left.
+             * @example 10
+             */
+            recovery_codes: number;
+        };
+        /** @description The seed for an authenticator app, shown only in this response. */
+        TotpSeed: {
+            /**
+             * @description In base32 (RFC 4648), to type into an authenticator app.
+             * @example SORZHSZEMGYVPV2X37F6RUBNPG7F74DC
+             */
+            secret: string;
+            /**
+             * @description The same as a URL, to show as a QR code.
+             * @example otpauth://totp/todo-api:ada%40example.com?issuer=todo-api&secret=SORZHSZEMGYVPV2X37F6RUBNPG7F74DC&algorithm=SHA1&digits=6&period=30
+             */
+            otpauth_url: string;
+        };
+        TotpConfirmation: {
+            /**
+             * @description The six digits that the authenticator app shows.
+             * @example 123456
+             */
+            code: string;
+        };
+        TotpRemoval: {
+            /** @example correct horse battery */
+            current_password: string;
+        };
+        /** @description The recovery codes, shown only in this response. */
+        RecoveryCodes: {
+            /** @description Each replaces a code of the app once, for when the device is lost. */
+            recovery_codes: string[];
+        };
         AccountPatch: {
             /**
              * Format: idn-email
@@ -1097,7 +1198,7 @@ export interface components {
             last_used_at: string;
             /**
              * Format: date-time
-             * @description Extended by each refresh. RFC 3339, in UTC.
+             * @description Extended by each refresh, up to 90 days after the login. RFC 3339, in UTC.
              * @example 2026-11-23T09:30:00Z
              */
             expires_at: string;
@@ -1119,7 +1220,7 @@ export interface components {
              * @example login
              * @enum {string}
              */
-            kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "password_reset_requested" | "password_reset" | "email_changed" | "email_change_requested" | "email_change_undone" | "email_verified" | "token_created" | "token_revoked";
+            kind: "login" | "login_failed" | "refresh_reused" | "password_changed" | "password_reset_requested" | "password_reset" | "email_changed" | "email_change_requested" | "email_change_undone" | "email_verified" | "token_created" | "token_revoked" | "totp_enabled" | "totp_disabled" | "totp_failed" | "recovery_code_used" | "operator_locked" | "operator_unlocked" | "operator_ended_sessions" | "operator_reset_password" | "operator_reset_totp";
             /**
              * @description The number of occurrences. Five failed logins an hour are listed separately; further ones are counted in the newest of them.
              * @example 1
@@ -1546,8 +1647,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`invalid_credentials`](/problems/invalid_credentials): Wrong email or password. */
+            /**
+             * @description [`invalid_credentials`](/problems/invalid_credentials): Wrong email or password.
+             *
+             *     [`code_required`](/problems/code_required): A code of the second factor is required.
+             *
+             *     [`invalid_code`](/problems/invalid_code): The code is wrong or was used before.
+             */
             401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`account_locked`](/problems/account_locked): The operator has locked this account. */
+            403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
@@ -2269,7 +2389,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            /**
+             * @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress.
+             *
+             *     [`quota_exceeded`](/problems/quota_exceeded): A limit on the number of objects is reached.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3407,7 +3531,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            /**
+             * @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress.
+             *
+             *     [`quota_exceeded`](/problems/quota_exceeded): A limit on the number of objects is reached.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3765,6 +3893,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description [`quota_exceeded`](/problems/quota_exceeded): A limit on the number of objects is reached. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
             413: {
                 headers: {
@@ -3930,6 +4071,683 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The second factor of the account. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "enabled": true,
+                     *       "confirmed_at": "2026-11-23T09:30:00Z",
+                     *       "recovery_codes": 10
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The seed for an authenticator app, shown only in this response. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "secret": "SORZHSZEMGYVPV2X37F6RUBNPG7F74DC",
+                     *       "otpauth_url": "otpauth://totp/todo-api:ada%40example.com?issuer=todo-api&secret=SORZHSZEMGYVPV2X37F6RUBNPG7F74DC&algorithm=SHA1&digits=6&period=30"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TotpSeed"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`login_required`](/problems/login_required): A login within the last ten minutes is required.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`totp_enabled`](/problems/totp_enabled): The second factor is already turned on. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "current_password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TotpRemoval"];
+            };
+        };
+        responses: {
+            /** @description The second factor is off. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             *
+             *     [`invalid_credentials`](/problems/invalid_credentials): Wrong email or password.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`login_required`](/problems/login_required): A login within the last ten minutes is required.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "123456"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TotpConfirmation"];
+            };
+        };
+        responses: {
+            /** @description The recovery codes, shown only in this response. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "recovery_codes": [
+                     *         "abcd-efgh-ijkl-mnop-qrst-uvwx"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`login_required`](/problems/login_required): A login within the last ten minutes is required.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`payload_too_large`](/problems/payload_too_large): The body is too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unsupported_media_type`](/problems/unsupported_media_type): The body must be JSON. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5904,7 +6722,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The code of a problem, one of `invalid_request`, `invalid_mailed_token`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `email_unverified`, `login_required`, `not_found`, `mail_disabled`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
+                 * @description The code of a problem, one of `invalid_request`, `invalid_mailed_token`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `code_required`, `invalid_code`, `insufficient_scope`, `email_unverified`, `login_required`, `account_locked`, `not_found`, `mail_disabled`, `method_not_allowed`, `not_acceptable`, `email_taken`, `totp_enabled`, `quota_exceeded`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
                  * @example not_found
                  */
                 code: string;

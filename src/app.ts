@@ -33,8 +33,10 @@ import recovery from './recovery/routes.ts'
 import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import lists from './todos/list-routes.ts'
+import todoQuota from './todos/quota.ts'
 import todos from './todos/routes.ts'
 import tokens from './tokens/routes.ts'
+import totp from './totp/routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -126,11 +128,13 @@ export async function buildApp(
   await app.register(openapi, { config })
 
   // Features.
-  await app.register(auth, { config })
+  await app.register(auth, { config, now })
   await app.register(lists, { config })
-  await app.register(todos)
+  await app.register(todoQuota, { config, now })
+  await app.register(todos, { config })
   await app.register(batch)
   await app.register(tokens)
+  await app.register(totp, { config, now })
   // After the features whose rows it exports.
   await app.register(account, { config })
   await app.register(recovery, { config })

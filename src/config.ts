@@ -34,7 +34,11 @@ const Environment = Type.Object({
   JWT_AUDIENCE: Type.String({ default: 'todo-api', minLength: 1 }),
   ACCESS_TOKEN_TTL: count(900, 1, 86_400),
   REFRESH_TOKEN_TTL: count(2_592_000, 60, 31_536_000),
+  SESSION_MAX_AGE: count(7_776_000, 60, 315_360_000),
+  TOTP_KEY: Type.String({ default: '' }),
+  TOTP_KEY_PREVIOUS: Type.String({ default: '' }),
   BCRYPT_COST: count(12, 4, 16),
+  MAX_TODOS: count(100_000, 1),
   RATE_LIMIT_REGISTER: count(5),
   RATE_LIMIT_LOGIN: count(10),
   RATE_LIMIT_LOGIN_ACCOUNT: count(5),
@@ -135,9 +139,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const config = Value.Decode(Environment, values)
   if (!isDatabaseUrl(config.DATABASE_URL)) throw new Error(`DATABASE_URL ${needs.DATABASE_URL}.`)
   if (Buffer.byteLength(config.JWT_SECRET) < 32) throw new Error(`JWT_SECRET ${needs.JWT_SECRET}.`)
-  const previous = Buffer.byteLength(config.JWT_SECRET_PREVIOUS)
-  if (previous > 0 && previous < 32)
-    throw new Error('JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set.')
+  for (const name of ['JWT_SECRET_PREVIOUS', 'TOTP_KEY', 'TOTP_KEY_PREVIOUS'] as const) {
+    const bytes = Buffer.byteLength(config[name])
+    if (bytes > 0 && bytes < 32) throw new Error(`${name} must be at least 32 bytes, or not set.`)
+  }
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
   if (config.ADMIN_PORT > 0 && !config.ADMIN_TOKEN && !isLoopback(config.ADMIN_HOST))

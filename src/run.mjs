@@ -16,6 +16,7 @@ const commands = {
   new: 'db/dbmate',
   audit: 'db/audit/report',
   diagram: 'db/print-diagram',
+  users: 'db/users',
 }
 const { resolve } = createRequire(import.meta.url)
 /** @param {string} name */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -23,9 +24,12 @@ export async function withEmbeddedDatabase(env: NodeJS.ProcessEnv): Promise<Embe
   const { databaseUrl, jwtSecret, psql, stop } = await startEmbedded(folder).catch((error) => {
     throw explainMissingPackage(error)
   })
+  // Derived, because a folder of an earlier version has no secret for it.
+  const totpKey = createHmac('sha256', jwtSecret).update('TOTP_KEY').digest('base64url')
   const defaults = {
     HOST: '127.0.0.1',
     JWT_SECRET: jwtSecret,
+    TOTP_KEY: totpKey,
     MAIL_URL: pathToFileURL(join(folder, 'mail')).href,
   }
   return { env: { ...defaults, ...env, DATABASE_URL: databaseUrl }, psql, stop }

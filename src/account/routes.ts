@@ -143,7 +143,7 @@ const account: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { con
         tags,
         summary: 'List account activity, newest first',
         description:
-          'Logins, failed logins (five an hour are listed, further ones are counted), requests for and changes of email and password, and created and revoked tokens.',
+          'Logins, failed logins (five an hour are listed, further ones are counted), requests for and changes of email and password, changes of the second factor, wrong codes, used recovery codes, created and revoked tokens, and what the operator did (`operator_…`).',
         querystring: PageQuery,
         response: { 200: Ref(EventPage), ...problems(400, ...TOKEN) },
       },

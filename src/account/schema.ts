@@ -25,7 +25,10 @@ export const Session = Type.Object(
     user_agent,
     created_at: Type.String({ ...Timestamp, description: 'The time of the login. RFC 3339, in UTC.' }),
     last_used_at: Type.String({ ...Timestamp, description: 'Accurate to a minute. RFC 3339, in UTC.' }),
-    expires_at: Type.String({ ...Timestamp, description: 'Extended by each refresh. RFC 3339, in UTC.' }),
+    expires_at: Type.String({
+      ...Timestamp,
+      description: 'Extended by each refresh, up to 90 days after the login. RFC 3339, in UTC.',
+    }),
     current: Type.Boolean({ description: 'Whether it is the session of this request.', examples: [true] }),
   },
   { $id: 'Session', description: 'A login and its refreshes.' },
@@ -50,6 +53,15 @@ const kinds = [
   'email_verified',
   'token_created',
   'token_revoked',
+  'totp_enabled',
+  'totp_disabled',
+  'totp_failed',
+  'recovery_code_used',
+  'operator_locked',
+  'operator_unlocked',
+  'operator_ended_sessions',
+  'operator_reset_password',
+  'operator_reset_totp',
 ] as const
 
 export const Event = Type.Object(

@@ -4,29 +4,18 @@ import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from '../config.ts'
 import { foldEmail } from '../credentials/email.ts'
-import {
-  createSecret,
-  createSessionSecret,
-  deriveSuccessor,
-  parseToken,
-  sha256,
-  writeToken,
-} from '../credentials/opaque-tokens.ts'
+import { deriveSuccessor, parseToken, sha256, writeToken } from '../credentials/opaque-tokens.ts'
 import { ApiError, firstOrNotFound, unauthorized } from '../http/errors.ts'
 import { BODY, NoContent, problems, Ref, type Scope, scopes, TOKEN } from '../http/schemas.ts'
+import { createLogin } from './login.ts'
 import { Login, Logout, Refresh, Registration, Tokens, User } from './schema.ts'
-import {
-  endCredential,
-  endSessions,
-  findPasswordSalt,
-  openSession,
-  refreshSession,
-  registerUser,
-  replaceHash,
-} from './sql.ts'
+import { endCredential, endSessions, refreshSession, registerUser } from './sql.ts'
 
 /** Registration, login, refresh and logout. */
-const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
+const auth: FastifyPluginAsyncTypebox<{ config: Config; now: () => number }> = async (
+  app,
+  { config, now },
+) => {
   for (const schema of [Registration, Login, Refresh, Logout, User, Tokens]) app.addSchema(schema)
   app.addFeature({
     name: 'auth',
@@ -34,6 +23,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
     constraints: { users_email_key: () => new ApiError('email_taken') },
   })
   const tags = ['auth']
+  const logIn = createLogin(app, config, now)
 
   /** The tokens of a session (RFC 6749, section 5.1). */
   const toTokens = (
@@ -98,37 +88,13 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         tags,
         summary: 'Log in with email and password',
         description:
-          'Opens a session. Send the access token in the header `Authorization: Bearer …`, the refresh token to `POST /refresh`.',
+          'Opens a session. Send the access token in the header `Authorization: Bearer …`, the refresh token to `POST /refresh`. A user with a second factor sends a `code` too. A user has at most 100 sessions: beyond that the oldest end.',
         body: Ref(Login),
-        response: { 200: Ref(Tokens), ...problems(...BODY, 401) },
+        response: { 200: Ref(Tokens), ...problems(...BODY, 401, 403) },
       },
     },
     async (request) => {
-      const email = foldEmail(request.body.email)
-      const { password } = request.body
-      const [known] = await app.database.withoutUser((tx) => findPasswordSalt(tx, email, app.passwords.cost))
-      const hash = await app.passwords.hashToCompare(password, known?.salt)
-      const id = uuidv7()
-      const secret = createSessionSecret()
-      const refreshSecret = createSecret()
-      const newSession = {
-        id,
-        secretHash: sha256(secret),
-        seconds: config.REFRESH_TOKEN_TTL,
-        scopes,
-        refreshHash: sha256(refreshSecret),
-        eventId: uuidv7(),
-      }
-      const [opened] = await app.database.withoutUser((tx) =>
-        openSession(tx, email, hash, newSession, request.client),
-      )
-      const user_id = opened?.user_id
-      if (!user_id) throw unauthorized('invalid_credentials')
-      const newHash = await app.passwords.rehash(password, hash)
-      if (newHash) {
-        const credential = { user_id, session_id: id, secret }
-        await app.database.withUser(credential, 'read write', (tx) => replaceHash(tx, hash, newHash))
-      }
+      const { user_id, id, secret, refreshSecret } = await logIn(request.body, request.client)
       return toTokens({ user_id, id, secret }, scopes, refreshSecret)
     },
   )
@@ -156,6 +122,7 @@ const auth: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config
         seed,
         successorHash: sha256(deriveSuccessor(spent.secret, seed)),
         seconds: config.REFRESH_TOKEN_TTL,
+        maxSeconds: config.SESSION_MAX_AGE,
         eventId: uuidv7(),
       }
       const session = firstOrNotFound(

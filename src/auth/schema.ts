@@ -33,7 +33,18 @@ export const Registration = Type.Object(
 export type Registration = Static<typeof Registration>
 
 export const Login = Type.Object(
-  { email: Email, password: Password },
+  {
+    email: Email,
+    password: Password,
+    code: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description:
+          'For a user with a second factor: the six digits of the authenticator app, or a recovery code. Spaces, hyphens and case are ignored.',
+        examples: ['123456'],
+      }),
+    ),
+  },
   { $id: 'Login', additionalProperties: false },
 )
 export type Login = Static<typeof Login>

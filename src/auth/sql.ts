@@ -37,17 +37,41 @@ interface NewSession {
   eventId: string
 }
 
-/** Opens a session if the password hash is correct. Returns the user's id; null when email or password is wrong. */
+/** What a login shows of the second factor; nothing when no code was sent. */
+export interface CodeProof {
+  /** That the API has the seed and found the code right (`proveSeed`); null for a wrong code. */
+  proof?: Buffer | null
+  /** The time step of the code. */
+  step?: number
+  recoveryCode?: Buffer
+  /** The seed, encrypted again with the current key. */
+  resealedSeed?: Buffer | undefined
+}
+
+interface LoginResult {
+  /** Null when email or password is wrong. */
+  outcome: null | 'opened' | 'locked' | 'code_required' | 'code_wrong' | 'code_limited'
+  user_id: string
+  /** Of a user with a second factor. */
+  sealed_seed: Buffer | null
+  /** Seconds, after too many wrong codes. */
+  retry_after: number | null
+}
+
+/** Opens a session if the hash of the password and, for a user with a second factor, the code is right. */
 export const openSession = (
   tx: Tx,
   emailFolded: string,
   passwordHash: string,
   session: NewSession,
+  { proof = null, step, recoveryCode, resealedSeed }: CodeProof,
   { ip, user_agent }: Client,
 ) =>
-  tx<{ user_id: string | null }>`
-    select app.login(${emailFolded}, ${passwordHash}, ${session.id}, ${session.secretHash}, ${session.seconds}, ${session.scopes},
-                     ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent}) as user_id`
+  tx<LoginResult>`
+    select user_id, outcome, sealed_seed, retry_after
+    from app.login(${emailFolded}, ${passwordHash}, ${session.id}, ${session.secretHash}, ${session.seconds}, ${session.scopes},
+                     ${session.refreshHash}, ${session.eventId}, ${ip}, ${user_agent},
+                   ${proof}, ${step ?? null}, ${recoveryCode ?? null}, ${resealedSeed ?? null})`
 
 /** Replaces the password hash of the current user. */
 export const replaceHash = (tx: Tx, oldHash: string, newHash: string) =>
@@ -63,6 +87,8 @@ interface Refresh {
   successorHash: Buffer
   /** The lifetime of the successor and the session. */
   seconds: number
+  /** The longest lifetime of the session since its login. */
+  maxSeconds: number
   /** The id for the event of a reuse. */
   eventId: string
 }
@@ -72,7 +98,7 @@ export const refreshSession = (tx: Tx, refresh: Refresh, { ip, user_agent }: Cli
   tx<{ session_id: string | null; scopes: Scope[]; seed: Buffer }>`
     select session_id, scopes, seed
     from app.refresh(${refresh.user_id}, ${refresh.session_secret}, ${refresh.secret}, ${refresh.seed}, ${refresh.successorHash},
-                     ${refresh.seconds}, ${refresh.eventId}, ${ip}, ${user_agent})`
+                     ${refresh.seconds}, ${refresh.maxSeconds}, ${refresh.eventId}, ${ip}, ${user_agent})`
 
 /** Deletes the session or the personal access token of this request. */
 export const endCredential = (tx: Tx) => tx`

@@ -13,14 +13,19 @@ const problems = {
   expired_token: [401, 'The token has expired'],
   revoked_token: [401, 'The token has been revoked or its session has ended'],
   invalid_credentials: [401, 'Wrong email or password'],
+  code_required: [401, 'A code of the second factor is required'],
+  invalid_code: [401, 'The code is wrong or was used before'],
   insufficient_scope: [403, 'The token lacks a required scope'],
   email_unverified: [403, 'The email address must be confirmed first'],
   login_required: [403, 'A login within the last ten minutes is required'],
+  account_locked: [403, 'The operator has locked this account'],
   not_found: [404, 'Not found'],
   mail_disabled: [404, 'This service sends no mail'],
   method_not_allowed: [405, 'Method not allowed'],
   not_acceptable: [406, 'Only application/json is available'],
   email_taken: [409, 'The email is already registered'],
+  totp_enabled: [409, 'The second factor is already turned on'],
+  quota_exceeded: [409, 'A limit on the number of objects is reached'],
   conflict: [409, 'The request conflicts with existing data'],
   request_in_progress: [409, 'A request with this Idempotency-Key is still in progress'],
   precondition_failed: [412, 'The resource was modified since you read it'],
@@ -84,9 +89,16 @@ const challenge = (parameters = '') => ({
 
 /** 401. The challenge has an error code only when a token was sent (RFC 6750, section 3.1). */
 export const unauthorized = (
-  code: 'missing_token' | 'invalid_token' | 'expired_token' | 'revoked_token' | 'invalid_credentials',
+  code:
+    | 'missing_token'
+    | 'invalid_token'
+    | 'expired_token'
+    | 'revoked_token'
+    | 'invalid_credentials'
+    | 'code_required'
+    | 'invalid_code',
 ): ApiError => {
-  const sentNone = code === 'missing_token' || code === 'invalid_credentials'
+  const sentNone = code === 'missing_token' || !code.endsWith('_token')
   const reason = `, error="invalid_token", error_description="${problems[code][1]}"`
   return new ApiError(code, challenge(sentNone ? '' : reason))
 }
@@ -124,3 +136,9 @@ export const invalidParameter = (parameter: string, code: FaultCode, message: st
 
 /** 409: another request with the same Idempotency-Key has not finished. */
 export const requestInProgress = (): ApiError => new ApiError('request_in_progress', retry)
+
+/** 409. @param objects what there are too many of, in plural */
+export const quotaExceeded = (objects: string, limit: number): ApiError =>
+  new ApiError('quota_exceeded', {
+    detail: `An account can have at most ${limit} ${objects}. Delete some, then try again.`,
+  })

@@ -15,6 +15,7 @@ export const faultCodes = {
   too_many_items: 'The array has more items than the maximum.',
   not_unique: 'The array contains an item twice.',
   repeated: 'The query string contains a parameter more than once.',
+  wrong_code: 'The code of the authenticator app is wrong, or it was used before.',
   conflict: 'Two parameters cannot be sent together.',
   past: 'The date must be in the future.',
   common_password: 'The password is one of the most common ones.',

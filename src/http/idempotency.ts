@@ -14,12 +14,14 @@ declare module 'fastify' {
      * under the key in the same transaction, and a retry returns them. A write without rows counts as failed and is not
      * recorded.
      * @param statements `one` when `run` sends a single statement: one round trip; `many`: two
+     * @param check sends statements before those of `run`, in the same round trip, that fail when it must not run
      * @throws {ApiError} request_in_progress (409), idempotency_key_reused (422)
      */
     withUserOnce<Row extends object>(
       reply: FastifyReply,
       run: (tx: Tx) => Promise<readonly Row[]>,
       statements?: 'one' | 'many',
+      check?: (tx: Tx) => unknown,
     ): Promise<readonly Row[]>
   }
 }
@@ -27,14 +29,21 @@ declare module 'fastify' {
 /** Exactly-once writes with the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header). */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    app.decorateRequest('withUserOnce', async function (reply, run, statements = 'one') {
+    app.decorateRequest('withUserOnce', async function (reply, run, statements = 'one', check = () => {}) {
       const key = this.headers['idempotency-key']
-      if (typeof key !== 'string') return this.withUser(run)
+      if (typeof key !== 'string')
+        return this.withUser((tx) => {
+          check(tx)
+          return run(tx)
+        })
       const fingerprint = fingerprintOf(this)
       // Citus runs no statement with two inserts.
       const runAndRecord = statements === 'one' && !config.DATABASE_SHARDED ? runOne : runMany
       let rejection: unknown
-      const rows = await this.withUser((tx) => runAndRecord(tx, key, fingerprint, run)).catch((error) => {
+      const rows = await this.withUser((tx) => {
+        check(tx)
+        return runAndRecord(tx, key, fingerprint, run)
+      }).catch((error) => {
         if (!isRejectedWrite(error)) throw error
         rejection = error
         return []

@@ -1,16 +1,12 @@
-import { ApiError, insufficientScope, invalidMember, type ProblemCode } from './errors.ts'
-
-interface Guide {
-  meaning: string
-  causes: readonly string[]
-  remedy: string
-}
+import { accountProblems, type Guide } from './account-problems.ts'
+import { ApiError, insufficientScope, invalidMember, type ProblemCode, quotaExceeded } from './errors.ts'
 
 const RETRY =
   'Wait for the number of seconds in `Retry-After`, then send the request again. Send a write with the same `Idempotency-Key`, so that it happens only once.'
 
 /** What a reader needs to know about each problem, for `/problems/{code}`. A new problem needs an entry here. */
 export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
+  ...accountProblems,
   invalid_request: {
     meaning: 'The body, a parameter or a header does not match what the operation accepts.',
     causes: [
@@ -188,6 +184,7 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
 export function exampleError(code: ProblemCode): ApiError {
   if (code === 'invalid_request') return invalidMember('/title', 'too_long', 'must have 1 to 200 characters')
   if (code === 'insufficient_scope') return insufficientScope(['todos:write'])
+  if (code === 'quota_exceeded') return quotaExceeded('todos', 100_000)
   if (code !== 'rate_limited') return new ApiError(code)
   const detail = 'The limit "api" allows 1000 requests in 60 seconds; retry after 42 s.'
   return new ApiError(code, { detail })

@@ -29,6 +29,7 @@ export interface Body {
 const requests: Record<string, unknown> = {
   NewTodo: { title: 'Water the plants', tags: ['home'] },
   TodoPatch: { completed: true },
+  Login: { email: 'ada@example.com', password: 'correct horse battery' },
   AccountPatch: { email: 'ada@example.com', current_password: 'correct horse battery' },
 }
 

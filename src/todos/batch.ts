@@ -39,7 +39,9 @@ const batch: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { operations: sent } = request.body
-      const results = await request.withUserOnce(reply, (tx) => runBatch(tx, sent), 'many')
+      const added = sent.filter(({ op }) => op === 'create').length
+      const check = (tx: Tx) => added > 0 && app.checkTodoQuota(tx, request.credential.user_id, added)
+      const results = await request.withUserOnce(reply, (tx) => runBatch(tx, sent), 'many', check)
       return { results: [...results] }
     },
   )

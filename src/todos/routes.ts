@@ -3,6 +3,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
+import type { Config } from '../config.ts'
+import type { Tx } from '../database/transaction.ts'
 import {
   ANY_VERSION,
   isModified,
@@ -14,14 +16,14 @@ import {
 import { unknownContent } from '../http/content.ts'
 import { ApiError, firstOrNotFound, notFound } from '../http/errors.ts'
 import { BODY, Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
-import { feature } from './feature.ts'
+import { createFeature } from './feature.ts'
 import { NewTodo, Todo, TodoParams, TodoPatch } from './schema.ts'
 import { createTodo, deleteTodo, findTodo, getTodo, updateTodo } from './sql.ts'
 
 /** The user's todos. */
-const todos: FastifyPluginAsyncTypebox = async (app) => {
+const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [Todo, NewTodo, TodoPatch]) app.addSchema(schema)
-  app.addFeature(feature)
+  app.addFeature(createFeature(config.MAX_TODOS))
   const tags = ['todos']
   const conditional = { 'if-match': Headers.ifMatch, 'if-none-match': Headers.ifNoneMatch }
   const tagged = (description: string) => ({
@@ -38,7 +40,8 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'createTodo',
         tags,
         summary: 'Create a todo',
-        description: 'Only the title is needed. With `Idempotency-Key` a retry creates nothing more.',
+        description:
+          'Only the title is needed. With `Idempotency-Key` a retry creates nothing more. A user can have 100,000 todos, unless the operator has set another limit.',
         headers: Type.Object({ 'idempotency-key': Headers.idempotencyKey }),
         body: Ref(NewTodo),
         response: {
@@ -55,9 +58,9 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const todo = firstOrNotFound(
-        await request.withUserOnce(reply, (tx) => createTodo(tx, uuidv7(), request.body)),
-      )
+      const create = (tx: Tx) => createTodo(tx, uuidv7(), request.body)
+      const check = (tx: Tx) => app.checkTodoQuota(tx, request.credential.user_id, 1)
+      const todo = firstOrNotFound(await request.withUserOnce(reply, create, 'one', check))
       reply.code(201).headers({ location: `/todos/${todo.id}`, etag: toEntityTag(todo.version) })
       return reply.send(todo)
     },

@@ -18,6 +18,14 @@ export const createTodo = (
           ${due_at ?? null}, ${priority}, ${tags}, ${position})
   returning ${todoColumns}`
 
+/**
+ * Violates todos_quota when the user cannot have so many todos more; otherwise returns how many are left after them. It
+ * counts the user's todos: see quota.ts.
+ */
+export const checkTodoQuota = (tx: Tx, added: number, allowed: number) => tx<{ remaining: string }>`
+  select app.check_quota('todos_quota', count(*) + ${added}, ${allowed}) as remaining
+  from (select from todos where ${shardKey} limit ${allowed}) as counted`
+
 const foldNotes = (notes: string | null) => (notes === null ? null : foldText(notes))
 
 /** Whether the todo exists, after a write that found none of the version it was sent for. */

@@ -2,10 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { v7 as uuidv7 } from 'uuid'
 import { createSecret, sha256, writeToken } from '../credentials/opaque-tokens.ts'
-import { firstOrNotFound, invalidMember, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, invalidMember, quotaExceeded, unauthorized } from '../http/errors.ts'
 import { BODY, Id, PageQuery, problems, Ref, TOKEN, toPage } from '../http/schemas.ts'
 import { AccessToken, AccessTokenPage, CreatedAccessToken, NewAccessToken } from './schema.ts'
-import { createToken, exportTokens, listTokens, revokeToken } from './sql.ts'
+import { checkTokenQuota, createToken, exportTokens, listTokens, MAX_TOKENS, revokeToken } from './sql.ts'
 
 /** Personal access tokens, for scripts. */
 const tokens: FastifyPluginAsyncTypebox = async (app) => {
@@ -17,6 +17,7 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
     constraints: {
       // Revoked between its authentication and the insert.
       access_tokens_maker_fkey: () => unauthorized('revoked_token'),
+      access_tokens_quota: () => quotaExceeded('personal access tokens', MAX_TOKENS),
       access_tokens_expires_later: () => invalidMember('/expires_at', 'past', 'must be in the future'),
     },
     exports: { tokens: { schema: AccessToken, readPage: exportTokens } },
@@ -49,9 +50,9 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Create a personal access token',
         description:
-          'Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`.',
+          'Its scopes must be among those of the credential that creates it. Created with a personal access token, it expires no later than that token (without `expires_at`, at the same time) and is revoked with it; created in a session, it can have any lifetime. A user can have 50 tokens. The token is shown only in this response, and used like an access token: `Authorization: Bearer …`.',
         body: Ref(NewAccessToken),
-        response: { 201: Ref(CreatedAccessToken), ...problems(...BODY, ...TOKEN) },
+        response: { 201: Ref(CreatedAccessToken), ...problems(...BODY, ...TOKEN, 409) },
       },
     },
     async (request, reply) => {
@@ -59,7 +60,10 @@ const tokens: FastifyPluginAsyncTypebox = async (app) => {
       const ids = { id: uuidv7(), eventId: uuidv7() }
       request.credential.scopes = [...new Set([scope, ...request.body.scopes])]
       const { latest, ...token } = firstOrNotFound(
-        await request.withUser((tx) => createToken(tx, ids, sha256(secret), request.body, request.client)),
+        await request.withUser((tx) => {
+          checkTokenQuota(tx)
+          return createToken(tx, ids, sha256(secret), request.body, request.client)
+        }),
       )
       if (token.id === null)
         throw invalidMember(

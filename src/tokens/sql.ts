@@ -9,6 +9,14 @@ export const listTokens = (tx: Tx, { limit, offset }: PageQuery) => tx<AccessTok
   order by id desc
   limit ${limit + 1} offset ${offset}`
 
+/** The number of tokens that a user can have, expired ones included. */
+export const MAX_TOKENS = 50
+
+/** Violates access_tokens_quota when there is no room for another token. */
+export const checkTokenQuota = (tx: Tx) => tx`
+  select app.check_quota('access_tokens_quota', count(*) + 1, ${MAX_TOKENS})
+  from (select from identity.access_tokens limit ${MAX_TOKENS}) as counted`
+
 interface Ids {
   id: string
   /** The id for the event. */
@@ -39,7 +47,9 @@ export const createToken = (
     insert into identity.events (id, kind, subject_id, ip, user_agent)
     select ${eventId}::uuid, 'token_created', id, ${ip}::inet, ${user_agent} from created
   )
-  select latest, id, name, scopes, created_at, last_used_at, expires_at from bound left join created on true`
+  select latest, id, name, scopes, created_at, last_used_at, expires_at,
+         case when id is not null then app.notify_token_created(name, ${ip}::inet, ${user_agent}) end as notified
+  from bound left join created on true`
 
 export const revokeToken = (tx: Tx, { id, eventId }: Ids, { ip, user_agent }: Client) => tx<{ id: string }>`
   with revoked as (

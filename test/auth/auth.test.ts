@@ -134,3 +134,44 @@ t.test('shows the user who is asking', async (t) => {
   t.match((await ada.ask('GET', '/me')).json(), { id: ada.id, email: ada.email })
   t.match((await bob.ask('GET', '/me')).json(), { id: bob.id, email: bob.email })
 })
+
+t.test('ends the oldest of more than 100 sessions', async (t) => {
+  const user = await signUp(app)
+  await database.admin`
+    update identity.sessions set created_at = now() - interval '1 hour' where user_id = ${user.id}`
+  await database.admin`
+    insert into identity.sessions (user_id, id, secret_hash, scopes, expires_at)
+    select ${user.id}, gen_random_uuid(), sha256('x'), '{account}', now() + interval '1 hour' from generate_series(1, 99)`
+  t.equal((await user.ask('GET', '/me')).statusCode, 200, 'the hundredth')
+  t.equal((await post('/login', { email: user.email, password })).statusCode, 200)
+  problem(t, await user.ask('GET', '/me'), 401, 'revoked_token')
+  const [row] =
+    await database.admin`select count(*)::integer as n from identity.sessions where user_id = ${user.id}`
+  t.equal(row?.n, 100)
+})
+
+t.test('mails about a login from a new device, except right after the registration', async (t) => {
+  const user = await signUp(app)
+  const login = (device: string) =>
+    app.inject({
+      method: 'POST',
+      url: '/login',
+      payload: { email: user.email, password },
+      headers: { 'user-agent': device },
+    })
+  const mails = async () =>
+    (
+      await database.admin`
+        select kind, params ->> 'user_agent' as device from identity.mails where user_id = ${user.id} order by created_at`
+    ).map(({ kind, device }) => `${kind} ${device}`)
+  await login('first')
+  t.same(await mails(), [])
+  await database.admin`update users set created_at = now() - interval '10 minutes' where id = ${user.id}`
+  await login('first')
+  t.same(await mails(), [])
+  await login('second')
+  await login('second')
+  t.same(await mails(), ['login_from_new_device second'])
+  await post('/login', { email: user.email, password: 'not it at all' })
+  t.equal((await mails()).length, 1)
+})

@@ -6,7 +6,7 @@ import {
   parseToken,
   writeToken,
 } from '../../src/credentials/opaque-tokens.ts'
-import { askWith, logIn, problem, setUp, signUp } from '../support/app.ts'
+import { askWith, createApp, logIn, problem, setUp, signUp } from '../support/app.ts'
 
 const { app, database } = await setUp(t, { DATABASE_POOL_SIZE: '5' })
 const refresh = (refresh_token: unknown) =>
@@ -119,4 +119,25 @@ t.test("does not spend a token in another user's name", async (t) => {
   const other = createSessionSecret()
   problem(t, await refresh(writeToken('refresh', ada.id, secret, other)), 401, 'revoked_token')
   t.equal((await refresh(ada.refreshToken)).statusCode, 200)
+})
+
+t.test('ends a session at its greatest age, however often it is refreshed', async (t) => {
+  const short = await createApp(t, database, { SESSION_MAX_AGE: '3600' })
+  const user = await signUp(short)
+  const age = (minutes: number) => database.admin`
+    update identity.sessions set created_at = now() - make_interval(mins => ${minutes}) where user_id = ${user.id}`
+  const refreshWith = (refresh_token: string) =>
+    short.inject({ method: 'POST', url: '/refresh', payload: { refresh_token } })
+  const lifetime = async () => {
+    const rows = await database.admin`
+      select extract(epoch from expires_at - created_at)::float as seconds from identity.sessions where user_id = ${user.id}`
+    return rows[0]?.seconds
+  }
+  t.equal(await lifetime(), 3600, 'from the login on')
+  await age(59)
+  const refreshed = await refreshWith(user.refreshToken)
+  t.equal(refreshed.statusCode, 200)
+  t.equal(await lifetime(), 3600, 'the refresh does not extend it')
+  await age(60)
+  problem(t, await refreshWith(refreshed.json().refresh_token), 401, 'revoked_token')
 })

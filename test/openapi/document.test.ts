@@ -27,7 +27,8 @@ t.test('names its schemas, and the errors of every operation', async (t) => {
         errors.every((status) => status in responses),
         `${method} ${path} names its errors`,
       )
-      t.equal('403' in responses, security.length > 0, `${method} ${path}`)
+      // A login fails with 403 when the operator has locked the account.
+      t.equal('403' in responses, security.length > 0 || path === '/login', `${method} ${path}`)
     }
 })
 

@@ -60,11 +60,14 @@ t.test('shows for each error the codes that the operation can return, with an ex
         t.match(description, `(/problems/${code})`)
       }
     }
-  t.same(codesOf('login', 401), ['invalid_credentials'])
+  t.same(codesOf('login', 401), ['invalid_credentials', 'code_required', 'invalid_code'])
   t.same(codesOf('getMe', 400), ['invalid_request'])
   t.same(codesOf('listTodos', 400), ['invalid_request', 'invalid_cursor'])
   t.same(codesOf('createTodo', 400), ['invalid_request', 'malformed_json'])
   t.same(codesOf('registerUser', 409), ['email_taken'])
+  t.same(codesOf('createToken', 409), ['quota_exceeded'])
+  t.same(codesOf('createTodo', 409), ['request_in_progress', 'quota_exceeded'])
+  t.same(codesOf('startTotp', 409), ['totp_enabled'])
   t.same(codesOf('deleteMe', 403), ['insufficient_scope', 'login_required'])
 })
 

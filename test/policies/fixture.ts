@@ -4,11 +4,13 @@ import { derivedRows, derivedTables } from './derived.ts'
 
 const uuid = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
 const secret = (n: number) => Buffer.alloc(32, n)
-/** Two users with a row each in every table, and rows of the first that have expired. */
+/** Two users with a row each in every table, and rows of the first that have expired; and a locked one. */
 export const ids = {
   ada: uuid(1),
   bob: uuid(2),
   gone: uuid(3),
+  /** Locked by the operator. Her session and her token have her own id. */
+  eve: uuid(4),
   /** The session, and also the personal access token, that Ada is authenticated with. Bob has two of the same id. */
   used: uuid(10),
   /** Another session of hers, of a login an hour ago; another token; an event; a todo. */
@@ -31,6 +33,7 @@ export const secrets = {
   expired: secret(15),
   used: secret(16),
   session: secret(17),
+  eve: secret(18),
   new: secret(20),
 }
 export const password = `$2b$04$${'a'.repeat(53)}`
@@ -40,28 +43,36 @@ const hour = "interval '1 hour'"
 /** The rows, in this order. */
 const rows = `
 insert into users (id, email, email_folded) values (:ada, 'ada@example.com', 'ada@example.com'),
-  (:bob, 'bob@example.com', 'bob@example.com'), (:gone, 'gone@example.com', 'gone@example.com');
-insert into identity.credentials values (:ada, :password), (:bob, :password), (:gone, :password);
+  (:bob, 'bob@example.com', 'bob@example.com'), (:gone, 'gone@example.com', 'gone@example.com'),
+  (:eve, 'eve@example.com', 'eve@example.com');
+insert into identity.credentials values (:ada, :password), (:bob, :password), (:gone, :password), (:eve, :password);
 insert into identity.sessions (user_id, id, secret_hash, scopes, created_at, last_used_at, expires_at) values
   (:ada, :used, :#session, '{todos:read,todos:write,account}', now(), now() - ${hour}, now() + ${hour}),
   (:ada, :own, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
   (:ada, :old, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() - ${hour}),
   (:bob, :other, :#session, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
   (:bob, :used, :#new, '{todos:read}', now() - ${hour}, now() - ${hour}, now() + ${hour}),
+  (:eve, :eve, :#session, '{account}', now(), now() - ${hour}, now() + ${hour}),
   (:gone, :gone, :#session, '{todos:read}', now(), now(), now() + ${hour});
 insert into identity.refresh_tokens (user_id, hash, session_id, expires_at, spent_at, successor_seed) values
   (:ada, :#own, :used, now() + ${hour}, null, null),
   (:ada, :#spent, :own, now() + ${hour}, now() - ${hour}, 'seed'),
   (:ada, :#old, :own, now() - ${hour}, null, null),
   (:ada, :#expired, :old, now() + ${hour}, null, null),
-  (:bob, :#other, :other, now() + ${hour}, null, null);
+  (:bob, :#other, :other, now() + ${hour}, null, null),
+  (:eve, :#eve, :eve, now() + ${hour}, null, null);
 insert into identity.access_tokens (user_id, id, name, hash, scopes, created_at, expires_at, maker_id) values
   (:ada, :used, 'used', :#used, '{account}', now(), null, null),
   (:ada, :own, 'own', :#own, '{todos:read}', now(), now() + ${hour}, null),
   (:ada, :old, 'old', :#old, '{todos:read}', now() - interval '1 year', now() - interval '31 days', null),
   (:ada, :expired, 'expired', :#expired, '{todos:read}', now() - interval '1 year', now() - ${hour}, :old),
   (:bob, :other, 'other', :#other, '{todos:write}', now(), null, null),
-  (:bob, :used, 'used', :#new, '{todos:read}', now(), null, null);
+  (:bob, :used, 'used', :#new, '{todos:read}', now(), null, null),
+  (:eve, :eve, 'eve', :#eve, '{account}', now(), null, null);
+insert into identity.locked_users (user_id) values (:eve);
+insert into identity.totp_seeds (user_id, sealed_seed, proof_hash, confirmed_at, last_step) values
+  (:ada, repeat('a', 48)::bytea, :#own, null, 0), (:bob, repeat('b', 48)::bytea, :#own, now(), 100);
+insert into identity.recovery_codes (user_id, hash) values (:ada, :#own), (:bob, :#other);
 insert into identity.events (user_id, id, kind, created_at) values
   (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
   (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});

@@ -54,7 +54,7 @@ async function judge({ apply, undo, table = '' }: Mutant, template: string): Pro
     const overHttp = await tryHttp(clone)
     if (inSql) return { inSql, overHttp }
     // What the requests left behind goes, for the table counts the rows of its own users.
-    await clone.admin`delete from users where id not in (${ids.ada}, ${ids.bob})`
+    await clone.admin`delete from users where id not in (${ids.ada}, ${ids.bob}, ${ids.eve})`
     await grantEverything(clone)
     return { inSql: await firstFailure(tryTable(clone, 'alone', table)), overHttp }
   } finally {

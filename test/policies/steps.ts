@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
 import { type MailedKind, writeToken } from '../../src/credentials/opaque-tokens.ts'
 import type { Todo } from '../../src/todos/schema.ts'
@@ -120,6 +120,21 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     deepEqual(exported.todos.reverse(), newestFirst(me))
     for (const part of ['sessions', 'tokens'] as const)
       deepEqual(new Set(exported[part].map(({ id }: { id: string }) => id)), new Set(me[part].keys()))
+  },
+  async 'GET /me/totp'(me) {
+    const answer = await me.ask(200, get('/me/totp'))
+    deepEqual(answer.json(), { enabled: false, confirmed_at: null, recovery_codes: 0 })
+  },
+  async 'POST /me/totp'(me) {
+    const { otpauth_url } = (await me.ask(201, { method: 'POST', url: '/me/totp' })).json()
+    ok(otpauth_url.includes(encodeURIComponent(me.email)))
+  },
+  async 'POST /me/totp/confirm'(me) {
+    await me.ask(201, { method: 'POST', url: '/me/totp' })
+    await me.ask(400, { method: 'POST', url: '/me/totp/confirm', body: { code: 'wrong' } })
+  },
+  async 'DELETE /me/totp'(me) {
+    await me.ask(404, { method: 'DELETE', url: '/me/totp', body: { current_password: password } })
   },
   async 'GET /me/sessions'(me) {
     const answer = await me.ask(200, get('/me/sessions?limit=100'))

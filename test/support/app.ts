@@ -9,6 +9,7 @@ import { cloneDatabase, type TestDatabase } from './clone-database.ts'
 /** What tests change in the configuration: cheap hashes, no limits, no log, and timeouts for a busy machine. */
 export const testing = {
   JWT_SECRET: 'only-for-tests-only-for-tests-only-for-tests',
+  TOTP_KEY: 'only-for-tests-only-for-tests-only-for-tests',
   BCRYPT_COST: '4',
   LOG_LEVEL: 'silent',
   RATE_LIMIT_REGISTER: '0',

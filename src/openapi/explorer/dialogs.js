@@ -75,6 +75,12 @@ async function showLogin() {
     autofocus: true,
   })
   const password = field('Password', { name: 'password', type: 'password', autocomplete: 'current-password' })
+  const code = field(
+    'Code',
+    { name: 'code', autocomplete: 'one-time-code', spellcheck: 'false', autocapitalize: 'none' },
+    'Of your authenticator app, or a recovery code.',
+  )
+  code.hidden = true
   const token = make(
     'details',
     {},
@@ -95,6 +101,7 @@ async function showLogin() {
     { onsubmit: send },
     email,
     password,
+    code,
     token,
     alert,
     make('div', { class: 'buttons' }, submit, cancelButton()),
@@ -109,6 +116,7 @@ async function showLogin() {
     question.textContent = isNew ? 'Already registered? ' : 'No account yet? '
     toggle.textContent = isNew ? 'Log in' : 'Register'
     token.hidden = forgot.hidden = isNew
+    code.hidden = true
     alert.textContent = ''
     password.querySelector('input').autocomplete = isNew ? 'new-password' : 'current-password'
     password.querySelector('.hint').textContent = isNew
@@ -132,14 +140,18 @@ async function showLogin() {
     if (submit.disabled) return
     submit.disabled = true
     alert.textContent = ''
-    const { email, password, token } = Object.fromEntries(new FormData(form))
+    const { email, password, token, ...sent } = Object.fromEntries(new FormData(form))
     try {
       if (isNew) await session.register(email.trim(), password)
       else if (token.trim()) await session.useToken(token.trim())
-      else await session.logIn(email.trim(), password)
+      else await session.logIn(email.trim(), password, code.hidden ? '' : sent.code.trim())
       form.closest('dialog')?.close('yes')
-    } catch ({ message }) {
-      alert.textContent = message
+    } catch (error) {
+      alert.textContent = error.message
+      if (['code_required', 'invalid_code'].includes(error.code)) {
+        code.hidden = false
+        code.querySelector('input').select()
+      }
     }
     submit.disabled = false
   }

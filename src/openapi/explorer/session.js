@@ -3,7 +3,7 @@
 // A proxy may have put a path in front; it is known from this script's address: …/docs/static/theme/session.js.
 const base = new URL('../../../', document.currentScript.src)
 
-/** Sends JSON. @throws {Error} with what the problem document says; its `status` is that of the response */
+/** Sends JSON. @throws {Error} with what the problem document says, its `code`, and the `status` of the response */
 async function call(path, { token, body, method = 'POST' } = {}) {
   const response = await fetch(new URL(path, base), {
     method,
@@ -20,7 +20,8 @@ async function call(path, { token, body, method = 'POST' } = {}) {
   const faults = answer.errors?.map(
     (fault) => `${(fault.pointer ?? fault.parameter).replace('/', '')} ${fault.message}`,
   )
-  throw Object.assign(new Error(faults?.join(', ') ?? answer.detail), { status: response.status })
+  const { status } = response
+  throw Object.assign(new Error(faults?.join(', ') ?? answer.detail), { status, code: answer.code })
 }
 
 const readClaims = (token) => {
@@ -159,8 +160,9 @@ const session = (() => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    async logIn(email, password) {
-      adopt(await call('login', { body: { email, password } }), email)
+    /** @param code of the second factor, for a user who has one */
+    async logIn(email, password, code) {
+      adopt(await call('login', { body: { email, password, ...(code && { code }) } }), email)
     },
     async register(email, password) {
       await call('register', { body: { email, password } })

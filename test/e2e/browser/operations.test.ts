@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Secret, TOTP } from 'otpauth'
 import t from 'tap'
 import { createExample } from '../../policies/resources.ts'
 import { logIn, password, setUp } from '../../support/app.ts'
@@ -30,7 +31,7 @@ t.test(
   async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'mail-'))
     t.teardown(() => rm(folder, { recursive: true }))
-    const { app } = await setUp(t, { MAIL_URL: pathToFileURL(folder).href })
+    const { app, database } = await setUp(t, { MAIL_URL: pathToFileURL(folder).href })
     const open = await startBrowser(t, app)
     const { page, complaints } = await open(t, phone)
     /** What only exists once it has been made. */
@@ -56,10 +57,19 @@ t.test(
         const { refreshToken } = await logIn(app, email)
         await block.locator('textarea').fill(JSON.stringify({ refresh_token: refreshToken }))
       }
+      // The seed of startTotp is confirmed neither by an example nor before it is removed.
+      if (operationId === 'removeTotp')
+        await database.admin`update identity.totp_seeds set confirmed_at = now()`
+      if (operationId === 'confirmTotp') {
+        const { secret } = (await ask('POST', '/me/totp')).json()
+        const code = new TOTP({ secret: Secret.fromBase32(secret) }).generate()
+        await block.locator('textarea').fill(JSON.stringify({ code }))
+      }
       const success = Object.keys(responses).find((status) => status.startsWith('2'))
       t.equal(await execute(block), refused.includes(operationId) ? '400' : success, operationId)
       t.equal(await overflow(page), 0, 'no wider than a phone')
       await block.locator('.opblock-summary-control').click()
+      if (operationId === 'confirmTotp') await database.admin`delete from identity.totp_seeds`
       if (['registerUser', 'logout'].includes(operationId)) await authorize(page, email, password)
     }
     t.ok(operations.length > 20)

@@ -1,9 +1,20 @@
 import type { FastifyInstance } from 'fastify'
+import { Secret, TOTP } from 'otpauth'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { logIn, password, setUp, signUp } from '../../support/app.ts'
 import { needs } from '../../support/external-programs.ts'
-import { authorize, execute, logInButton, logOutButton, operation, startBrowser, tryOut } from './explorer.ts'
+import {
+  authorize,
+  execute,
+  findBarriers,
+  logInButton,
+  logOutButton,
+  operation,
+  sendLogin,
+  startBrowser,
+  tryOut,
+} from './explorer.ts'
 
 // Drawing takes a busy machine long.
 t.setTimeout(600_000)
@@ -38,6 +49,24 @@ t.test('a login in the explorer', needs('chromium'), async (t) => {
     t.equal(await execute(await tryOut(page, 'getMe')), '200')
     t.ok(urls.length > 3)
     for (const url of [...urls, page.url()]) t.notMatch(url, 'todo_rt_')
+  })
+
+  t.test('asks for the code of a second factor', async (t) => {
+    const user = await signUp(app)
+    const { secret } = (await user.ask('POST', '/me/totp')).json()
+    const totp = new TOTP({ secret: Secret.fromBase32(secret) })
+    await user.ask('POST', '/me/totp/confirm', { code: totp.generate() })
+    const { page } = await open(t)
+    await sendLogin(page, user.email, password)
+    await page.getByLabel('Code', { exact: true }).fill('000000x')
+    t.match(await page.getByRole('alert').innerText(), /code/)
+    t.same(await findBarriers(page), [])
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').getByText('wrong').waitFor()
+    // The next one: a code works once, and a clock may be half a minute ahead.
+    await page.getByLabel('Code', { exact: true }).fill(totp.generate({ timestamp: Date.now() + 30_000 }))
+    await page.keyboard.press('Enter')
+    await logOutButton(page).waitFor()
   })
 
   t.test('renews a token that has expired, once for each request', async (t) => {

@@ -39,6 +39,9 @@ const ofAda = async (admin: postgres.Sql) => {
     union all select refresh_tokens::text from identity.refresh_tokens where user_id = :ada and expires_at > now()
     union all select access_tokens::text from identity.access_tokens where user_id = :ada
     union all select events::text from identity.events where user_id = :ada
+    union all select totp_seeds::text from identity.totp_seeds where user_id = :ada
+    union all select recovery_codes::text from identity.recovery_codes where user_id = :ada
+    union all select locked_users::text from identity.locked_users where user_id = :ada
     union all select todos::text from todos where user_id = :ada
     union all select idempotency_keys::text from idempotency_keys where user_id = :ada) as all_rows`),
   )
