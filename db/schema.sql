@@ -446,6 +446,23 @@ $$;
 
 COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
+CREATE FUNCTION app.remove_trash(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  removed integer;
+  rows constant integer := least(batch, 1000);
+begin
+  delete from public.trashed_todos where (user_id, id) in
+    (select user_id, id from public.trashed_todos where expires_at < now() order by expires_at limit rows);
+  get diagnostics removed = row_count;
+  return removed;
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_trash(batch integer) IS 'Removes expired todos from the trash, at most that many and never more than 1,000, and returns how many were removed.';
+
 CREATE FUNCTION app.rotate_context_key() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -641,6 +658,34 @@ COMMENT ON COLUMN public.todos."position" IS 'The user''s own order.';
 
 COMMENT ON COLUMN public.todos.version IS 'Increases by one with every change.';
 
+CREATE TABLE public.trashed_todos (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    id uuid NOT NULL,
+    title text NOT NULL,
+    notes text,
+    folded_title text NOT NULL,
+    folded_notes text,
+    completed boolean NOT NULL,
+    completed_at timestamp with time zone,
+    due_at timestamp with time zone,
+    priority smallint NOT NULL,
+    tags text[] NOT NULL,
+    "position" integer NOT NULL,
+    version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (now() + '30 days'::interval) NOT NULL
+);
+
+ALTER TABLE ONLY public.trashed_todos FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.trashed_todos IS 'Deleted todos, until their user restores them or they expire. Never read together with todos.';
+
+COMMENT ON COLUMN public.trashed_todos.version IS 'When it was deleted; a restored todo continues from it.';
+
+COMMENT ON COLUMN public.trashed_todos.expires_at IS 'Written by the API, TRASH_DAYS after the deletion.';
+
 ALTER TABLE ONLY identity.access_tokens
     ADD CONSTRAINT access_tokens_hash_key UNIQUE (user_id, hash);
 
@@ -671,6 +716,9 @@ ALTER TABLE ONLY public.schema_migrations
 ALTER TABLE ONLY public.todos
     ADD CONSTRAINT todos_pkey PRIMARY KEY (user_id, id);
 
+ALTER TABLE ONLY public.trashed_todos
+    ADD CONSTRAINT trashed_todos_pkey PRIMARY KEY (user_id, id);
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
@@ -687,6 +735,8 @@ CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (
 CREATE INDEX sessions_expires_at_idx ON identity.sessions USING btree (expires_at);
 
 CREATE INDEX idempotency_keys_expires_at_idx ON public.idempotency_keys USING btree (expires_at);
+
+CREATE INDEX trashed_todos_expires_at_idx ON public.trashed_todos USING btree (expires_at);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (COALESCE(email_folded, lower((email COLLATE "C"))));
 
@@ -713,6 +763,9 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE ONLY public.todos
     ADD CONSTRAINT todos_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.trashed_todos
+    ADD CONSTRAINT trashed_todos_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE identity.access_tokens ENABLE ROW LEVEL SECURITY;
 
@@ -888,6 +941,28 @@ CREATE POLICY todos_update_own ON public.todos FOR UPDATE TO todo_api USING ((us
 
 COMMENT ON POLICY todos_update_own ON public.todos IS 'With todos:write, users change their own todos, and cannot give one away.';
 
+ALTER TABLE public.trashed_todos ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY trashed_todos_delete_auth ON public.trashed_todos FOR DELETE TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY trashed_todos_delete_auth ON public.trashed_todos IS 'app.remove_trash removes expired rows.';
+
+CREATE POLICY trashed_todos_delete_own ON public.trashed_todos FOR DELETE TO todo_api USING ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY trashed_todos_delete_own ON public.trashed_todos IS 'With todos:write, users restore todos or remove them for good.';
+
+CREATE POLICY trashed_todos_insert_own ON public.trashed_todos FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY trashed_todos_insert_own ON public.trashed_todos IS 'With todos:write, users delete todos, which moves them here.';
+
+CREATE POLICY trashed_todos_select_auth ON public.trashed_todos FOR SELECT TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY trashed_todos_select_auth ON public.trashed_todos IS 'The removal finds expired rows; no function reads others.';
+
+CREATE POLICY trashed_todos_select_own ON public.trashed_todos FOR SELECT TO todo_api USING ((user_id = app.user_id()));
+
+COMMENT ON POLICY trashed_todos_select_own ON public.trashed_todos IS 'Users see their own trash only.';
+
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY users_delete_own ON public.users FOR DELETE TO todo_api USING (((id = app.user_id('account'::text)) AND (app.logged_in_at() > (now() - '00:10:00'::interval))));
@@ -1048,6 +1123,9 @@ GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text)
 REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.remove_trash(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_trash(batch integer) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.rotate_context_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.rotate_context_key() TO todo_owner;
 
@@ -1153,11 +1231,51 @@ GRANT SELECT(tags),INSERT(tags),UPDATE(tags) ON TABLE public.todos TO todo_api;
 
 GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE public.todos TO todo_api;
 
-GRANT SELECT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
+GRANT SELECT(version),INSERT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
 
-GRANT SELECT(created_at) ON TABLE public.todos TO todo_api;
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE public.todos TO todo_api;
 
 GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.todos TO todo_api;
+
+GRANT DELETE ON TABLE public.trashed_todos TO todo_api;
+GRANT DELETE ON TABLE public.trashed_todos TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE public.trashed_todos TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.trashed_todos TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE public.trashed_todos TO todo_api;
+GRANT SELECT(id) ON TABLE public.trashed_todos TO todo_auth;
+
+GRANT SELECT(title),INSERT(title) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(notes),INSERT(notes) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(folded_title),INSERT(folded_title) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(folded_notes),INSERT(folded_notes) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(completed),INSERT(completed) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(completed_at),INSERT(completed_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(due_at),INSERT(due_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(priority),INSERT(priority) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(tags),INSERT(tags) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT("position"),INSERT("position") ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(version),INSERT(version) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(updated_at),INSERT(updated_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(deleted_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.trashed_todos TO todo_api;
+GRANT SELECT(expires_at) ON TABLE public.trashed_todos TO todo_auth;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE todo_auth REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
 

@@ -31,6 +31,7 @@ import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import lists from './todos/list-routes.ts'
 import todos from './todos/routes.ts'
+import trash from './todos/trash-routes.ts'
 import tokens from './tokens/routes.ts'
 
 declare module 'fastify' {
@@ -122,8 +123,9 @@ export async function buildApp(
   // Features.
   await app.register(auth, { config })
   await app.register(lists, { config })
-  await app.register(todos)
-  await app.register(batch)
+  await app.register(todos, { config })
+  await app.register(batch, { config })
+  await app.register(trash, { config })
   await app.register(tokens)
   // After the features whose rows it exports.
   await app.register(account)

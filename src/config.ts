@@ -16,7 +16,6 @@ export const packageInfo: { version: string; description: string } = JSON.parse(
 
 const count = (fallback: number, minimum = 0, maximum = 1_000_000) =>
   Type.Integer({ default: fallback, minimum, maximum })
-
 const milliseconds = (fallback: number) => count(fallback, 1, 600_000)
 
 const Environment = Type.Object({
@@ -34,6 +33,7 @@ const Environment = Type.Object({
   ACCESS_TOKEN_TTL: count(900, 1, 86_400),
   REFRESH_TOKEN_TTL: count(2_592_000, 60, 31_536_000),
   BCRYPT_COST: count(12, 4, 16),
+  TRASH_DAYS: count(30, 1, 3650),
   RATE_LIMIT_REGISTER: count(5),
   RATE_LIMIT_LOGIN: count(10),
   RATE_LIMIT_LOGIN_ACCOUNT: count(5),

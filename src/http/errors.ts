@@ -26,6 +26,7 @@ const problems = {
   idempotency_key_reused: [422, 'The Idempotency-Key was used for a different request'],
   rate_limited: [429, 'Too many requests'],
   internal: [500, 'Internal server error'],
+  not_implemented: [501, 'Not available on this installation'],
   overloaded: [503, 'The service is overloaded'],
   unavailable: [503, 'The service is unavailable'],
 } as const satisfies Record<string, readonly [status: number, title: string]>

@@ -152,6 +152,11 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     causes: ['A defect in the service. The cause is in its log.'],
     remedy: 'Report the `request_id`. Repeating a write is safe with an `Idempotency-Key`.',
   },
+  not_implemented: {
+    meaning: 'This installation does not have the operation.',
+    causes: ['Its database is sharded (`DATABASE_SHARDED`), where there is no trash.'],
+    remedy: 'Do without it: deleting a todo is final on this installation.',
+  },
   overloaded: {
     meaning: 'The service has more work than it can do and rejected the request before starting it.',
     causes: ['A burst of requests.'],

@@ -138,6 +138,7 @@ const descriptions = {
   422: 'The Idempotency-Key was used for a different request: `idempotency_key_reused`.',
   429: 'Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`.',
   500: 'Internal server error: `internal`.',
+  501: 'Not available on this installation, whose database is sharded: `not_implemented`.',
   503: 'Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`.',
 }
 

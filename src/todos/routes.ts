@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
+import type { Config } from '../config.ts'
 import {
   ANY_VERSION,
   isModified,
@@ -19,7 +20,7 @@ import { NewTodo, Todo, TodoParams, TodoPatch } from './schema.ts'
 import { createTodo, deleteTodo, findTodo, getTodo, updateTodo } from './sql.ts'
 
 /** The user's todos. */
-const todos: FastifyPluginAsyncTypebox = async (app) => {
+const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { config }) => {
   for (const schema of [Todo, NewTodo, TodoPatch]) app.addSchema(schema)
   app.addFeature(feature)
   const tags = ['todos']
@@ -135,7 +136,7 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'deleteTodo',
         tags,
         summary: 'Delete a todo',
-        description: 'With `If-Match` it is deleted only while it is of that version.',
+        description: 'It moves to the trash. With `If-Match` it is deleted only while it is of that version.',
         headers: Type.Object(conditional),
         params: TodoParams,
         response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN, 404, 412) },
@@ -144,7 +145,7 @@ const todos: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { id } = request.params
       const precondition = toPrecondition(request.headers)
-      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, precondition))
+      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, precondition, config.TRASH_DAYS))
       if (!gone) throw await explainMissing(request, id, precondition)
       return reply.code(204).send(null)
     },

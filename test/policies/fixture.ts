@@ -66,6 +66,9 @@ insert into identity.events (user_id, id, kind, created_at) values
   (:ada, :own, 'login', now()), (:ada, :old, 'login', now() - interval '2 years'), (:bob, :other, 'login', now()),
   (:ada, :failed, 'login_failed', now()), (:ada, :stale, 'login_failed', now() - 2 * ${hour});
 insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'common hers', 'common hers'), (:bob, :other, 'common his', 'common his');
+insert into trashed_todos (user_id, id, title, folded_title, completed, priority, tags, position, version, created_at, updated_at, expires_at)
+  select u, i, 'trashed', 'trashed', false, 0, '{}', 0, 3, now(), now(), now() + after
+  from (values (:ada::uuid, :used::uuid, ${hour}), (:ada, :old, - ${hour}), (:bob, :gone, ${hour})) as row (u, i, after);
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
 delete from users where id = :gone`

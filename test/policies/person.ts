@@ -15,7 +15,7 @@ export interface Call {
 }
 
 /** What a user has, and names by an id. */
-const kinds = ['todos', 'tokens', 'sessions'] as const
+const kinds = ['todos', 'trash', 'tokens', 'sessions'] as const
 export type Kind = (typeof kinds)[number]
 /** One of these, or the path of a resource that the tests know by its schema alone. */
 type Things = Kind | `/${string}`
@@ -31,6 +31,8 @@ export const at = <T>(items: Iterable<T>, n: number): T | undefined => {
  */
 export class Person {
   readonly todos = new Map<string, Todo>()
+  /** Deleted todos, the last deleted one last. Empty on a sharded database, which keeps none. */
+  readonly trash = new Map<string, Todo>()
   readonly tokens = new Map<string, string>()
   /** By the id of a token that a personal token made, the id of its maker. */
   readonly makers = new Map<string, string>()
@@ -45,9 +47,19 @@ export class Person {
   current = ''
   other!: Person
   private readonly app: FastifyInstance
+  readonly sharded: boolean
   private readonly resources = new Map<string, Map<string, unknown>>()
-  constructor(app: FastifyInstance) {
+  constructor(app: FastifyInstance, sharded = false) {
     this.app = app
+    this.sharded = sharded
+  }
+
+  /** Moves todos to the trash: all at once, so the greatest id is listed first. */
+  discard(ids: string[]): void {
+    for (const id of [...ids].sort()) {
+      const todo = this.todos.get(id)
+      if (this.todos.delete(id) && todo && !this.sharded) this.trash.set(id, todo)
+    }
   }
 
   /** Things by their id, of a resource that is known by its path alone. */
