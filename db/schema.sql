@@ -408,6 +408,33 @@ END;
 
 COMMENT ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) IS 'Replaces the hash of the transaction''s user by one of another cost for the same password, just after a login.';
 
+CREATE FUNCTION app.remove_changes(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  removed integer;
+  newest xid8;
+begin
+  with old as (
+    delete from public.todo_changes where (user_id, xid, todo_id, version) in
+      (select user_id, xid, todo_id, version from public.todo_changes
+       where changed_at < now() - interval '30 days' limit least(batch, 1000))
+    returning xid
+  )
+  -- A row of an older history may have a number that this one has not reached.
+  select count(*), max(old.xid) filter (where old.xid < pg_snapshot_xmin(pg_current_snapshot())) into removed, newest
+  from old;
+  if newest is not null then
+    insert into public.sync_horizons as h (epoch, xid) values (identity.sync_epoch(), newest)
+    on conflict on constraint sync_horizons_pkey do update set xid = greatest(h.xid, excluded.xid);
+  end if;
+  return removed;
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_changes(batch integer) IS 'Removes recorded changes after 30 days, at most that many and never more than 1,000, and returns how many were removed.';
+
 CREATE FUNCTION app.remove_expired(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -501,6 +528,53 @@ CREATE FUNCTION app.scopes() RETURNS text[]
     RETURN (app.context())[4:];
 
 COMMENT ON FUNCTION app.scopes() IS 'The scopes of this transaction''s credential.';
+
+CREATE TABLE public.todo_changes (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    todo_id uuid NOT NULL,
+    version integer NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.todo_changes FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.todo_changes IS 'Which transaction wrote which todo, for 30 days. Read by clients that keep a copy of their todos.';
+
+COMMENT ON COLUMN public.todo_changes.xid IS 'The number of the transaction that wrote the todo.';
+
+COMMENT ON COLUMN public.todo_changes.version IS 'The version that it wrote; negative when it deleted the todo.';
+
+CREATE FUNCTION identity.sync_epoch() RETURNS text
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT concat_ws('.'::text, s.system_identifier, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), (SELECT d.oid FROM pg_database d WHERE (d.datname = current_database())), ('public.todo_changes'::regclass)::oid) AS concat_ws FROM pg_control_system() s(pg_control_version, catalog_version_no, system_identifier, pg_control_last_modified));
+
+COMMENT ON FUNCTION identity.sync_epoch() IS 'Names the history in which transaction numbers can be compared.';
+
+CREATE TABLE public.sync_horizons (
+    epoch text NOT NULL,
+    xid xid8 NOT NULL
+);
+
+ALTER TABLE ONLY public.sync_horizons FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.sync_horizons IS 'Up to which transaction changes may have been removed.';
+
+COMMENT ON COLUMN public.sync_horizons.epoch IS 'app.sync_state() of the time: after a restore the numbers of transactions mean something else.';
+
+CREATE FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT e.epoch,
+     COALESCE(h.xid, '0'::xid8) AS "coalesce",
+     pg_snapshot_xmin(pg_current_snapshot()) AS pg_snapshot_xmin
+    FROM (( SELECT identity.sync_epoch() AS epoch) e
+      LEFT JOIN public.sync_horizons h ON ((h.epoch = e.epoch)));
+END;
+
+COMMENT ON FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) IS 'The history that transaction numbers belong to, the last of which changes may be missing, and the oldest that is still running.';
 
 CREATE FUNCTION identity.add_key(new_purpose text) RETURNS void
     LANGUAGE plpgsql
@@ -713,6 +787,12 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.sync_horizons
+    ADD CONSTRAINT sync_horizons_pkey PRIMARY KEY (epoch);
+
+ALTER TABLE ONLY public.todo_changes
+    ADD CONSTRAINT todo_changes_pkey PRIMARY KEY (user_id, xid, todo_id, version);
+
 ALTER TABLE ONLY public.todos
     ADD CONSTRAINT todos_pkey PRIMARY KEY (user_id, id);
 
@@ -735,6 +815,8 @@ CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (
 CREATE INDEX sessions_expires_at_idx ON identity.sessions USING btree (expires_at);
 
 CREATE INDEX idempotency_keys_expires_at_idx ON public.idempotency_keys USING btree (expires_at);
+
+CREATE INDEX todo_changes_changed_at_idx ON public.todo_changes USING brin (changed_at) WITH (autosummarize='on');
 
 CREATE INDEX trashed_todos_expires_at_idx ON public.trashed_todos USING btree (expires_at);
 
@@ -760,6 +842,9 @@ ALTER TABLE ONLY identity.sessions
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.todo_changes
+    ADD CONSTRAINT todo_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.todos
     ADD CONSTRAINT todos_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
@@ -922,6 +1007,38 @@ CREATE POLICY schema_migrations_insert_owner ON public.schema_migrations FOR INS
 CREATE POLICY schema_migrations_select_auth ON public.schema_migrations FOR SELECT TO todo_auth USING (true);
 
 CREATE POLICY schema_migrations_select_owner ON public.schema_migrations FOR SELECT TO todo_owner USING (true);
+
+ALTER TABLE public.sync_horizons ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sync_horizons_insert_auth ON public.sync_horizons FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY sync_horizons_insert_auth ON public.sync_horizons IS 'app.remove_changes moves it.';
+
+CREATE POLICY sync_horizons_select_auth ON public.sync_horizons FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY sync_horizons_select_auth ON public.sync_horizons IS 'app.sync_state reads the horizon.';
+
+CREATE POLICY sync_horizons_update_auth ON public.sync_horizons FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY sync_horizons_update_auth ON public.sync_horizons IS 'app.remove_changes moves it.';
+
+ALTER TABLE public.todo_changes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY todo_changes_delete_auth ON public.todo_changes FOR DELETE TO todo_auth USING ((changed_at < (now() - '30 days'::interval)));
+
+COMMENT ON POLICY todo_changes_delete_auth ON public.todo_changes IS 'app.remove_changes removes old rows.';
+
+CREATE POLICY todo_changes_insert_own ON public.todo_changes FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY todo_changes_insert_own ON public.todo_changes IS 'With todos:write, a write of a todo is recorded.';
+
+CREATE POLICY todo_changes_select_auth ON public.todo_changes FOR SELECT TO todo_auth USING ((changed_at < (now() - '30 days'::interval)));
+
+COMMENT ON POLICY todo_changes_select_auth ON public.todo_changes IS 'The removal finds old rows; no function reads others.';
+
+CREATE POLICY todo_changes_select_own ON public.todo_changes FOR SELECT TO todo_api USING ((user_id = app.user_id()));
+
+COMMENT ON POLICY todo_changes_select_own ON public.todo_changes IS 'Users see the changes of their own todos only.';
 
 ALTER TABLE public.todos ENABLE ROW LEVEL SECURITY;
 
@@ -1120,6 +1237,9 @@ GRANT ALL ON FUNCTION app.register(new_id uuid, new_email text, new_email_folded
 REVOKE ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.remove_changes(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_changes(batch integer) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
 
@@ -1136,6 +1256,31 @@ GRANT ALL ON FUNCTION app.schema_version() TO todo_api;
 
 REVOKE ALL ON FUNCTION app.scopes() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.scopes() TO todo_api;
+
+GRANT DELETE ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(xid) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(xid) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(todo_id),INSERT(todo_id) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(todo_id) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(version),INSERT(version) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(version) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(changed_at) ON TABLE public.todo_changes TO todo_auth;
+
+REVOKE ALL ON FUNCTION identity.sync_epoch() FROM PUBLIC;
+
+GRANT SELECT(epoch),INSERT(epoch) ON TABLE public.sync_horizons TO todo_auth;
+
+GRANT SELECT(xid),INSERT(xid),UPDATE(xid) ON TABLE public.sync_horizons TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) TO todo_api;
 
 REVOKE ALL ON FUNCTION identity.add_key(new_purpose text) FROM PUBLIC;
 

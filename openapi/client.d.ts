@@ -244,6 +244,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/todos/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what has changed since a token
+         * @description Start without `since`, store the todos and `next_token`, and send that as `since` the next time. A change is sent once every transaction that began before it has ended. With `If-None-Match`, the response is a 304 while nothing changes. Requires the scope `todos:read`.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tokens": {
         parameters: {
             query?: never;
@@ -992,6 +1012,33 @@ export interface components {
              * @example null
              */
             next_cursor: string | null;
+        };
+        ChangePage: {
+            /** @description To be applied in this order. */
+            changes: {
+                /**
+                 * @description `upsert`: store `todo` in place of what you have. `delete`: remove what you have.
+                 * @example upsert
+                 */
+                op: "upsert" | "delete";
+                /**
+                 * Format: uuid
+                 * @description A UUID version 7; newer ids sort after older ones.
+                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+                 */
+                id: string;
+                todo?: components["schemas"]["Todo"];
+            }[];
+            /**
+             * @description For `since` in the next request. Store it together with the changes.
+             * @example Yzox.c2lnbmF0dXJl
+             */
+            next_token: string;
+            /**
+             * @description Whether to ask again at once.
+             * @example false
+             */
+            has_more: boolean;
         };
         /** @description A personal access token. */
         AccessToken: {
@@ -4161,6 +4208,203 @@ export interface operations {
             };
         };
     };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description The last `next_token`. Without it, all todos are sent. */
+                since?: string;
+                /** @description The maximum number of changes on a page. */
+                limit?: number;
+            };
+            header?: {
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes. */
+            200: {
+                headers: {
+                    /** @description Sent when there are no changes (RFC 9110, section 8.8.3). */
+                    etag?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changes": [
+                     *         {
+                     *           "op": "upsert",
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "todo": {
+                     *             "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *             "title": "Water the plants",
+                     *             "notes": "The fern needs more than the cactus.",
+                     *             "completed": false,
+                     *             "completed_at": "2026-11-23T09:30:00Z",
+                     *             "due_at": "2026-11-23T09:30:00Z",
+                     *             "priority": 1,
+                     *             "tags": [
+                     *               "home"
+                     *             ],
+                     *             "position": 0,
+                     *             "version": 1,
+                     *             "created_at": "2026-11-23T09:30:00Z",
+                     *             "updated_at": "2026-11-23T09:30:00Z"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_token": "Yzox.c2lnbmF0dXJl",
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChangePage"];
+                };
+            };
+            /** @description Nothing has changed since. */
+            304: {
+                headers: {
+                    /** @description Sent when there are no changes (RFC 9110, section 8.8.3). */
+                    etag?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`sync_token_expired`](/problems/sync_token_expired): The sync token has expired. */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_implemented`](/problems/not_implemented): Not available on this installation. */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTokens: {
         parameters: {
             query?: {
@@ -5817,7 +6061,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The code of a problem, one of `invalid_request`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `login_required`, `not_found`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `not_implemented`, `overloaded`, `unavailable`.
+                 * @description The code of a problem, one of `invalid_request`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `insufficient_scope`, `login_required`, `not_found`, `method_not_allowed`, `not_acceptable`, `email_taken`, `conflict`, `request_in_progress`, `sync_token_expired`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `not_implemented`, `overloaded`, `unavailable`.
                  * @example not_found
                  */
                 code: string;

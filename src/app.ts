@@ -31,6 +31,7 @@ import service from './service/routes.ts'
 import batch from './todos/batch.ts'
 import lists from './todos/list-routes.ts'
 import todos from './todos/routes.ts'
+import sync from './todos/sync-routes.ts'
 import trash from './todos/trash-routes.ts'
 import tokens from './tokens/routes.ts'
 
@@ -126,6 +127,7 @@ export async function buildApp(
   await app.register(todos, { config })
   await app.register(batch, { config })
   await app.register(trash, { config })
+  await app.register(sync, { config, now })
   await app.register(tokens)
   // After the features whose rows it exports.
   await app.register(account)

@@ -12,14 +12,14 @@ const INTERVAL_MS = 10 * 60_000
 /** Rows per table and statement: few, so that their locks are held briefly. */
 const BATCH_SIZE = 500
 
-/** Deletes expired sessions, tokens and trash and old events at startup and every ten minutes; replicas may do so at once. */
+/** Deletes expired sessions, tokens and trash, old events and changes at startup and every ten minutes; replicas may do so at once. */
 export default fp(
   async (app) => {
     app.decorate('removeExpired', async () => {
       const removeBatch = () =>
         app.database.withoutUser(
           (tx) => tx<{ removed: number }>`
-            select app.remove_expired(${BATCH_SIZE}) + app.remove_trash(${BATCH_SIZE}) as removed`,
+            select app.remove_expired(${BATCH_SIZE}) + app.remove_trash(${BATCH_SIZE}) + app.remove_changes(${BATCH_SIZE}) as removed`,
         )
       let total = 0
       for (let removed = 1; removed > 0; total += removed)

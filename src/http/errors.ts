@@ -20,6 +20,7 @@ const problems = {
   email_taken: [409, 'The email is already registered'],
   conflict: [409, 'The request conflicts with existing data'],
   request_in_progress: [409, 'A request with this Idempotency-Key is still in progress'],
+  sync_token_expired: [410, 'The sync token has expired'],
   precondition_failed: [412, 'The resource was modified since you read it'],
   payload_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],

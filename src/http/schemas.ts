@@ -132,6 +132,7 @@ const descriptions = {
   404: 'No such resource for this user: `not_found`.',
   406: 'The client does not accept JSON: `not_acceptable`.',
   409: 'Conflict with existing data or with a request in progress.',
+  410: 'Changes since this token are no longer known: `sync_token_expired`.',
   412: 'The resource was modified since you read it: `precondition_failed`.',
   413: 'The body is too large: `payload_too_large`.',
   415: 'The body is not JSON: `unsupported_media_type`.',

@@ -9,6 +9,7 @@ import {
   unpreparedFragment,
 } from '../database/transaction.ts'
 import type { Precondition } from '../http/conditional.ts'
+import { logDeletions, logWrites } from './change-log.ts'
 import { foldText } from './folded-text.ts'
 import { movedColumns, type NewTodo, type Todo, type TodoPatch, todoColumns } from './schema.ts'
 
@@ -32,7 +33,9 @@ export const createTodo = (
 const insertWithSteps =
   (insert: Fragment): ShardFragment =>
   (shard) =>
-    shard === null ? fragment`with written as (${insert})${furtherStep} select * from written` : insert
+    shard === null
+      ? fragment`with written as (${insert})${logWrites}${furtherStep} select * from written`
+      : insert
 
 const foldNotes = (notes: string | null) => (notes === null ? null : foldText(notes))
 
@@ -82,7 +85,7 @@ export function updateTodo(tx: Tx, id: string, patch: TodoPatch, precondition: P
       update todos set ${changes}, version = version + 1, updated_at = now()
       where ${shardKey} and id = ${id} and ${isMet(precondition)}
       returning ${todoColumns}
-    )${furtherStep}
+    )${logWrites}${furtherStep}
     select * from written`
 }
 
@@ -100,7 +103,7 @@ export const deleteTodo = (tx: Tx, id: string, precondition: Precondition, trash
       delete from todos
       where ${shardKey} and id = ${id} and ${isMet(precondition)}
       returning ${movedColumns}, version, updated_at
-    )${moveToTrash(trashDays)}
+    )${moveToTrash(trashDays)}${logDeletions}
     select id from written`
 
 /**
@@ -124,7 +127,7 @@ export const deleteTodos = (tx: Tx, which: 'all' | 'completed', trashDays: numbe
     delete from todos
     where ${shardKey} and id = any (array(select id from locked))
     returning ${movedColumns}, version, updated_at
-  )${moveToTrash(trashDays)}
+  )${moveToTrash(trashDays)}${logDeletions}
   select count(*)::integer as deleted from written`
 
 /** For the export: by id, from the one after `after`. */

@@ -1,5 +1,6 @@
 import { fragment, furtherStep, shardKey, type Tx } from '../database/transaction.ts'
 import type { Precondition } from '../http/conditional.ts'
+import { logWrites } from './change-log.ts'
 import { movedColumns, type Todo, todoColumns } from './schema.ts'
 import { isMet } from './sql.ts'
 import type { TrashedTodo } from './trash-schema.ts'
@@ -32,7 +33,7 @@ export const restoreTodo = (tx: Tx, id: string, precondition: Precondition) => t
   ), written as (
     insert into todos (${movedColumns}, version) select ${movedColumns}, version + 1 from removed
     returning ${todoColumns}
-  )${furtherStep}
+  )${logWrites}${furtherStep}
   select * from written`
 
 /** Removes a todo for good. */

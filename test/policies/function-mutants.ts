@@ -64,13 +64,14 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['maker_id', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['maker_expires_at', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
+  ['sync_state', /ON \(\(?h\.epoch = e\.epoch\)?\)/, 'ON true'],
   ['schema_version', 'max(', 'min('],
 ]
 /**
  * These check nothing that a user could get around: what the removals find is decided by policies.
  * test/policies/rotation.test.ts holds the last two.
  */
-const unchecked = ['register', 'remove_trash', 'has_context_key', 'rotate_context_key']
+const unchecked = ['register', 'remove_trash', 'remove_changes', 'has_context_key', 'rotate_context_key']
 
 /** The fields of a context, left out of its seal: what a pattern finds in them, and what stays. */
 const fields: [name: string, pattern: string, left: string][] = [

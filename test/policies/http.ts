@@ -59,7 +59,7 @@ async function cannotTell(ask: Ask, method: Verb, template: string, id: string):
 
 /** What must hold over HTTP between two users, each in a world of its own kind; one that fails throws. */
 export const isolationChecks: Record<string, (world: World) => Promise<void>> = {
-  'lists, counts and exports only what is one’s own': async ({ ada, bob }) => {
+  'lists, counts and exports only what is one’s own': async ({ ada, bob, hasTrash }) => {
     const [mine, sessions, tokens, events, exported] = await Promise.all(
       ['/todos?count=exact', '/me/sessions', '/tokens', '/me/events', '/me/export'].map((url) =>
         ada.ask('GET', url),
@@ -67,6 +67,13 @@ export const isolationChecks: Record<string, (world: World) => Promise<void>> = 
     )
     deepEqual(idsOf(mine as never), [ada.todo])
     equal(mine?.json().total, 1)
+    if (hasTrash) {
+      const { changes } = (await ada.ask('GET', '/todos/changes')).json()
+      deepEqual(
+        changes.map(({ id }: { id: string }) => id),
+        [ada.todo],
+      )
+    }
     deepEqual(idsOf(sessions as never), [ada.session])
     deepEqual(idsOf(tokens as never), [ada.pat.id])
     equal(events?.json().data.length, 2, 'a login, and a token made')

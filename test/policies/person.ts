@@ -39,6 +39,9 @@ export class Person {
   readonly sessions = new Map<string, { token: string; refreshToken: string }>()
   /** By Idempotency-Key, what was sent and what was answered. */
   readonly keys = new Map<string, { sent: Call; answer: LightMyRequestResponse }>()
+  /** What a client has learned from /todos/changes, and its token. */
+  readonly copy = new Map<string, Todo>()
+  syncToken = ''
   /** Of the list in its default order, two a page. */
   cursor = ''
   events: string[] = []
@@ -74,9 +77,9 @@ export class Person {
 
   /** Registers a fresh user. */
   async settle(): Promise<this> {
-    for (const known of [...kinds, 'makers', 'keys', 'resources'] as const) this[known].clear()
+    for (const known of [...kinds, 'makers', 'keys', 'copy', 'resources'] as const) this[known].clear()
     const { id, email, token, refreshToken } = await signUp(this.app)
-    Object.assign(this, { id, email, events: [], cursor: '' })
+    Object.assign(this, { id, email, events: [], cursor: '', syncToken: '' })
     this.enter(token, refreshToken)
     return this
   }

@@ -1,9 +1,10 @@
 import { deepEqual, equal } from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import type { Todo } from '../../src/todos/schema.ts'
 import { at, type Call, type Person } from './person.ts'
 import type { Draw } from './steps.ts'
 
-// What the endpoints of the trash must answer. On a sharded database there is none.
+// What the endpoints of the trash and of sync must answer. On a sharded database there is neither.
 
 const call = (method: Call['method'], url: string): Call => ({ method, url })
 const unavailable = async (me: Person, asked: Call) => {
@@ -11,6 +12,22 @@ const unavailable = async (me: Person, asked: Call) => {
 }
 
 export const trashSteps: Record<string, (me: Person, draw: Draw) => Promise<void>> = {
+  async 'GET /todos/changes'(me) {
+    if (me.sharded) return unavailable(me, call('GET', '/todos/changes'))
+    // What others write at the time can delay a change, and nothing else.
+    for (let n = 0; n < 1000; n++) {
+      const since = me.syncToken && `?since=${me.syncToken}`
+      const { changes, next_token } = (await me.ask(200, call('GET', `/todos/changes${since}`))).json()
+      for (const { op, id, todo } of changes) {
+        deepEqual(todo, op === 'upsert' ? me.todos.get(id) : undefined)
+        if (todo) me.copy.set(id, todo)
+        else me.copy.delete(id)
+      }
+      me.syncToken = next_token
+      if (isDeepStrictEqual(new Map([...me.copy].sort()), new Map([...me.todos].sort()))) return
+    }
+    throw new Error('a copy differs from the todos')
+  },
   async 'GET /trash'(me) {
     const asked = call('GET', '/trash?limit=100')
     if (me.sharded) return unavailable(me, asked)
