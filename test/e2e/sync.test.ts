@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { password } from '../support/app.ts'
 import { cloneDatabase, type TestDatabase } from '../support/clone-database.ts'
 import { credentialOf } from '../support/credential-of.ts'
+import { makeFolder } from '../support/embedded.ts'
 import { needs } from '../support/external-programs.ts'
 import { OfflineClient, type Todo } from '../support/offline-client.ts'
 import { startPooler } from '../support/pooler.ts'
@@ -149,11 +150,8 @@ async function liveFor(t: Test, servers: readonly string[], { url }: TestDatabas
 }
 
 async function syncOn(t: Test, database: TestDatabase, url: string) {
-  const servers = await Promise.all(
-    [1, 2].map(() =>
-      start(t, { DATABASE_URL: url, JWT_SECRET, RATE_LIMIT_API: '0', TRASH_DAYS: '1' }).ready(),
-    ),
-  )
+  const env = { DATABASE_URL: url, JWT_SECRET, RATE_LIMIT_API: '0', TRASH_DAYS: '1' }
+  const servers = await Promise.all([1, 2].map(() => start(t, env, makeFolder(t)).ready()))
   const copies = await Promise.all([liveFor(t, servers, database), liveFor(t, servers, database)])
   t.notOk(
     [...(copies[0] ?? [])].some((id) => copies[1]?.has(id)),
