@@ -9,7 +9,7 @@ import { audit } from '../../../db/audit/audit.ts'
 import { accountFor } from '../../../db/embedded/place.ts'
 import { migrate, provision } from '../../../db/embedded/start.ts'
 import { isolationChecks, openWorld } from '../../policies/http.ts'
-import { createApp, logIn, signUp } from '../../support/app.ts'
+import { createApp, logIn, problem, signUp } from '../../support/app.ts'
 import { findProgram, freePort, needs } from '../../support/external-programs.ts'
 import { readBlocks } from '../../support/markdown.ts'
 
@@ -101,6 +101,7 @@ t.test('brings roles, policies and rows back on another server', needs(...progra
   await user.ask('POST', '/todos', todo, { 'idempotency-key': 'key' })
   const pat = (await user.ask('POST', '/tokens', { name: 'x', scopes: ['todos:read'] })).json()
   const shown = (await user.ask('GET', '/todos')).json()
+  const { next_token } = (await user.ask('GET', '/todos/changes')).json()
   await before.close()
 
   const folder = t.testdir()
@@ -138,6 +139,9 @@ t.test('brings roles, policies and rows back on another server', needs(...progra
       shown,
       'whoever was logged in still is',
     )
+  const expired = await again.ask('GET', `/todos/changes?since=${next_token}`)
+  problem(t, expired, 410, 'sync_token_expired')
+  t.equal((await again.ask('GET', '/todos/changes')).json().changes.length, 1)
   for (const check of Object.values(isolationChecks)) await check(await openWorld(after))
 })
 
