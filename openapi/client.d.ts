@@ -576,7 +576,7 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password.
+             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password, and must have at least 8 characters beside `todo` and `api`.
              * @example correct horse battery
              */
             password: string;
@@ -1166,7 +1166,7 @@ export interface components {
             email?: string;
             /**
              * Format: password
-             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password.
+             * @description 8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password, and must have at least 8 characters beside `todo` and `api`.
              * @example correct horse battery
              */
             new_password?: string;

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { explainMissingPackage, withEmbeddedDatabase } from '../db/embedded/with-embedded-database.ts'
 import { loadEnvironment } from '../src/config.ts'
 
 t.test('reads .env in every form that editors write', async (t) => {
@@ -38,11 +37,4 @@ t.test('reads .env in every form that editors write', async (t) => {
     })
   }
   t.throws(() => loadEnvironment([t.testdirName]), { message: /^The file \S+ cannot be read \(EISDIR\): / })
-})
-
-t.test('explains that the embedded database is not installed, or what else is wrong', async (t) => {
-  t.match(explainMissingPackage(Object.assign(new Error('x'), { code: 'ERR_MODULE_NOT_FOUND' })), {
-    message: /^DATABASE_URL must be set, [^\n]*\.$/,
-  })
-  await t.rejects(withEmbeddedDatabase({ DATA_DIR: '/dev/null/data' }), { message: /is not a folder/ })
 })

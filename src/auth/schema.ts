@@ -16,7 +16,7 @@ export const NewPassword = Type.String({
   maxLength: 1000,
   pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F\\uD800-\\uDFFF]*$',
   description:
-    '8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password.',
+    '8 to 128 characters after normalisation (RFC 8265, OpaqueString: NFC, every space as U+0020). Must not contain control characters or, if it has 4 or more characters, the part of the email before the @; must not be a common password, and must have at least 8 characters beside `todo` and `api`.',
   examples: ['correct horse battery'],
 })
 /** Only compared, so any text is allowed: an impossible password is simply wrong. */

@@ -15,8 +15,11 @@ const split = (email: string) => {
 }
 
 /** The domain in lower case and as A-labels (RFC 5890); empty when it is invalid. */
-const toAsciiDomain = (domain: string): string =>
-  /^[\0-\x7F]*$/.test(domain) ? domain.toLowerCase() : DOMAIN.test(domain) ? domainToASCII(domain) : ''
+function toAsciiDomain(domain: string): string {
+  if (/^[\0-\x7F]*$/.test(domain)) return domain.toLowerCase()
+  if (!DOMAIN.test(domain)) return ''
+  return domainToASCII(domain)
+}
 
 /** Checks the schema format `idn-email`. */
 export function isEmail(text: string): boolean {

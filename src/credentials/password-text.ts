@@ -10,6 +10,9 @@ const MAX_BCRYPT_BYTES = 72
 /** Shorter local parts, like `bob`, occur in too many good passwords. */
 const MIN_LOCAL_PART = 4
 
+/** The name of the service, which guesses at its passwords begin with. docs/security.md lists these words. */
+const SERVICE_NAME = /todo|api/g
+
 /** Prefix of a pre-hash. No short password starts with it, because control characters are rejected. */
 const LONG = '\u0001long:'
 /** Control characters, which a new password must not have, and lone surrogates, which UTF-8 cannot encode. */
@@ -26,6 +29,10 @@ export function containsLocalPart(password: string, email: string): boolean {
   const local = foldCase(email.slice(0, email.lastIndexOf('@')))
   return [...local].length >= MIN_LOCAL_PART && foldCase(toOpaqueString(password)).includes(local)
 }
+
+/** Whether too little of a password is left without the service's name, ignoring case. */
+export const isMostlyServiceName = (password: string): boolean =>
+  countCharacters(foldCase(toOpaqueString(password)).replaceAll(SERVICE_NAME, '')) < MIN_CHARACTERS
 
 /**
  * Returns the text to hash with bcrypt: the normalised password, or a pre-hash when it has more than 72 bytes (OWASP

@@ -5,7 +5,7 @@ import { Piscina } from 'piscina'
 import type { Config } from '../config.ts'
 import { invalidMember, overloaded } from '../http/errors.ts'
 import { toOpaqueString } from '../http/text.ts'
-import { containsLocalPart, isPossible, toBcryptInput } from './password-text.ts'
+import { containsLocalPart, isMostlyServiceName, isPossible, toBcryptInput } from './password-text.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -19,8 +19,8 @@ export interface Passwords {
   /**
    * Hashes a new password with bcrypt.
    * @param pointer the JSON Pointer of the password in the body, for the error
-   * @throws {ApiError} invalid_request (400) when it is a common password or contains the local part of the account's
-   *   email; overloaded (503)
+   * @throws {ApiError} invalid_request (400) when it is a common password, contains the local part of the account's
+   *   email, or has fewer than 8 characters beside the service's name; overloaded (503)
    */
   hashNew(password: string, email: string, pointer: string): Promise<string>
   /**
@@ -75,6 +75,12 @@ export default fp<{ config: Config }>(
             pointer,
             'contains_email',
             'must not contain the part of the email before the @',
+          )
+        if (isMostlyServiceName(password))
+          throw invalidMember(
+            pointer,
+            'contains_service_name',
+            'must have at least 8 characters beside "todo" and "api", the name of the service',
           )
         const made = await run({
           password: toBcryptInput(password),

@@ -85,8 +85,9 @@ export function explainConnectionError(error: unknown, url: string, name: string
 export function describeCause(error: unknown): string {
   let cause = error
   while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
-  const { code, message } = cause as NodeJS.ErrnoException
-  return code && !message.includes(code) ? `${code} ${message}` : message || String(code)
+  const { code, message = '' } = cause as NodeJS.ErrnoException
+  const parts = [message.includes(`${code}`) ? '' : code, message]
+  return parts.filter(Boolean).join(' ') || String(cause)
 }
 
 function readAddress(url: string, name: string): Address {

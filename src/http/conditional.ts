@@ -11,7 +11,7 @@ function parse(name: string, header: string | undefined): string[] {
   if (header === undefined) return []
   if (!LIST.test(header))
     throw invalidParameter(name, 'wrong_format', 'must be a list of entity tags, for example "1", "2"')
-  return header.match(/(?:W\/)?"[^"]*"/g) ?? []
+  return Array.from(header.matchAll(/(?:W\/)?"[^"]*"/g), ([tag]) => tag)
 }
 
 /** The versions that a conditional write allows and refuses; null means any version. */

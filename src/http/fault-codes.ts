@@ -19,6 +19,7 @@ export const faultCodes = {
   past: 'The date must be in the future.',
   common_password: 'The password is one of the most common ones.',
   contains_email: 'The password contains the part of the email address before the @.',
+  contains_service_name: 'The password has fewer than 8 characters beside the name of the service.',
   not_found: 'The ID does not name an object that you can see.',
   invalid: 'The value is not valid for another reason.',
 } as const satisfies Record<string, string>

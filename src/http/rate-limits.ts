@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { type RateLimitPluginOptions } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
@@ -29,15 +29,20 @@ const REDIS_RETRY_MS = 500
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const redis = config.REDIS_URL && (await connectRedis(config.REDIS_URL, app))
-    // Without Redis, requests are not limited.
-    const store = redis ? { redis, nameSpace: 'todo-api:', skipOnError: true } : { cache: MAX_CLIENTS }
-    await app.register(rateLimit, { global: false, ...store })
+    const createLocal = await createCounters(app, { cache: MAX_CLIENTS })
+    const createShared = redis ? await createCounters(app, { redis, nameSpace: 'todo-api:' }) : undefined
+    /** While Redis is lost, each process counts by itself. */
+    const createCounter: CreateCounter = (options) => {
+      const local = createLocal(options)
+      const shared = createShared?.(options)
+      return shared ? (request) => shared(request).catch(() => local(request)) : local
+    }
 
     function limiter(name: string, quota: number, key: (request: FastifyRequest) => string) {
       // In Redis all limits share one key space; hash the key because it contains the email.
       const keyGenerator = (request: FastifyRequest) =>
         redis ? `${name}:${createHash('sha256').update(key(request)).digest('base64url')}` : key(request)
-      const count = app.createRateLimit({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })
+      const count = createCounter({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })
       return async (request: FastifyRequest, reply: FastifyReply) => {
         const used = quota > 0 ? await count(request) : none
         if (used.isAllowed) return
@@ -73,6 +78,18 @@ export default fp<{ config: Config }>(
   { name: 'rate-limits' },
 )
 
+type CreateCounter = FastifyInstance['createRateLimit']
+
+/** Registers the plugin with a store of its own. */
+async function createCounters(app: FastifyInstance, store: RateLimitPluginOptions): Promise<CreateCounter> {
+  let create: CreateCounter | undefined
+  await app.register(async (scope) => {
+    await scope.register(rateLimit, { global: false, ...store })
+    create = scope.createRateLimit
+  })
+  return create as unknown as CreateCounter
+}
+
 /** Connects to Redis, where replicas share their counts, with a short timeout for each command. */
 async function connectRedis(url: string, app: FastifyInstance) {
   const { Redis } = await import('ioredis')
@@ -85,12 +102,12 @@ async function connectRedis(url: string, app: FastifyInstance) {
   })
   let lost = false
   const onLost = () => {
-    if (!lost) app.log.error('Redis connection lost: requests are not rate limited')
+    if (!lost) app.log.error('Redis connection lost: each process counts rate limits by itself')
     lost = true
   }
   redis.on('error', onLost).on('close', onLost)
   redis.on('ready', () => {
-    if (lost) app.log.info('Redis connection restored: requests are rate limited')
+    if (lost) app.log.info('Redis connection restored: rate limits are shared')
     lost = false
   })
   app.addHook('onClose', async () => {

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
+import { clientAddress } from './client-address.ts'
 import type { ProblemCode } from './errors.ts'
 
 declare module 'fastify' {
@@ -31,24 +32,24 @@ export default fp<{ config: Config }>(
         const entries = Object.entries(times).map(([name, time]) => `${name};dur=${toMs(time)}`)
         reply.header('server-timing', entries.join(', '))
       })
-    app.addHook(
-      'onResponse',
-      async ({ method, routeOptions, credential, cost, problem, cause, log }, reply) => {
-        const line = {
-          method,
-          route: routeOptions.url ?? 'none',
-          status: reply.statusCode,
-          code: problem,
-          cause,
-          user_id: credential?.user_id,
-          statements: cost.statements,
-          db_ms: toMs(cost.db),
-          ms: toMs(reply.elapsedTime),
-        }
-        // Without a stack: while the database is down there can be thousands of lines per second.
-        log[reply.statusCode >= 500 ? 'error' : 'info'](line, 'request')
-      },
-    )
+    app.addHook('onResponse', async (request, reply) => {
+      const { method, routeOptions, credential, cost, problem, cause, log } = request
+      const line = {
+        // Failed logins of unknown emails are nowhere else.
+        ip: clientAddress(request),
+        method,
+        route: routeOptions.url ?? 'none',
+        status: reply.statusCode,
+        code: problem,
+        cause,
+        user_id: credential?.user_id,
+        statements: cost.statements,
+        db_ms: toMs(cost.db),
+        ms: toMs(reply.elapsedTime),
+      }
+      // Without a stack: while the database is down there can be thousands of lines per second.
+      log[reply.statusCode >= 500 ? 'error' : 'info'](line, 'request')
+    })
   },
   { name: 'request-log' },
 )

@@ -114,7 +114,7 @@ function nameScopes(operation: Operation): void {
 /** The description of a success: its own, or that of the schema of its body. */
 function describe(response: Response, schemas: Document['components']['schemas']): string {
   if (response.description !== 'Default Response') return `${response.description}`
-  const [media] = Object.values(response.content ?? {})
+  const [media] = Object.values({ ...response.content })
   const name = `${media?.schema.$ref}`.replace(/.*\//, '')
   return schemas[name]?.description ?? `The request succeeded. The body is a ${name}.`
 }

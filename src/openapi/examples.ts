@@ -48,9 +48,8 @@ function exampleOf(schema: Schema, named: Named): unknown {
   if (values) return values[0]
   if (first) return exampleOf(first, named)
   if (items) return [exampleOf(items, named)]
-  if (!properties) return schema.const ?? schema.default
   return Object.fromEntries(
-    Object.entries(properties).map(([name, member]) => [name, exampleOf(member, named)]),
+    Object.entries({ ...properties }).map(([name, member]) => [name, exampleOf(member, named)]),
   )
 }
 

@@ -64,6 +64,9 @@ export default fp<{ config: Config }>(
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
     })
     app.addHook('onRoute', (route) => {
+      // The plugin names the charset of all but this.
+      if (route.url.endsWith('.svg'))
+        route.onSend = async (_request, reply) => void reply.type('image/svg+xml; charset=utf-8')
       if (!/^\/docs\/?$/.test(route.url)) return
       route.onSend = async (_request, _reply, page) => `${page}`.replace('<head>', `<head>\n      ${HEAD}`)
     })

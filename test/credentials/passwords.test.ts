@@ -135,6 +135,15 @@ t.test('refuses a password that contains the part of the email before the @', as
   )
 })
 
+t.test("refuses a password with little beside the service's name", async (t) => {
+  for (const secret of ['todo-api', 'TodoApi2026!', 'todotodotodo', 'my todo api']) {
+    const answer = await register(secret)
+    problem(t, answer, 400, 'invalid_request')
+    t.match(answer.json().errors, [{ pointer: '/password', code: 'contains_service_name' }], secret)
+  }
+  t.equal((await register('todo va a salir bien')).statusCode, 201, 'unless enough is left')
+})
+
 t.test('compares a new password with the new email, or with the current one', async (t) => {
   const local = `ada${randomUUID().slice(0, 8)}`
   const email = `${local}@example.com`

@@ -128,8 +128,19 @@ t.test('explains causes that the test server cannot produce', async (t) => {
   t.equal(explain(new Error('another one')), 'The database at db.example:5432 cannot be used: another one')
   t.equal(
     explainConnectionError('x', 'postgres:///?host=/run', 'X'),
-    'The database at /run:5432 cannot be used: undefined',
+    'The database at /run:5432 cannot be used: x',
   )
+  t.match(
+    explainConnectionError(
+      Object.assign(new Error('inner'), { code: '3D000' }),
+      'postgres://ada@db.example',
+      'X',
+    ),
+    'ada',
+    'the database is by default named like the user',
+  )
+  t.match(explainConnectionError('x', 'postgres:///todo', 'X'), 'localhost:5432')
+  t.equal(describeCause(new Error('outer', { cause: new Error('inner') })), 'inner')
   t.equal(describeCause(Object.assign(new Error('slow'), { code: '57014' })), '57014 slow')
 })
 

@@ -33,19 +33,39 @@ t.test('forbids caching of personal responses and of errors', async (t) => {
 t.test('sends security headers, and lets the explorer run', async (t) => {
   const { headers } = await app.inject('/health')
   t.match(headers, {
-    'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+    'content-security-policy':
+      "default-src 'none';object-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
     'x-content-type-options': 'nosniff',
-    'strict-transport-security': /max-age/,
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
     'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
   })
   t.notOk('x-powered-by' in headers)
   const docs = await app.inject({ url: '/docs', headers: { accept: 'text/html' } })
   t.equal(docs.statusCode, 200)
-  t.match(docs.headers['content-security-policy'], /^default-src 'self';/)
+  const policy = `${docs.headers['content-security-policy']}`
+  t.match(policy, /^default-src 'self';/)
+  for (const directive of ['object-src', 'base-uri', 'frame-ancestors'])
+    t.match(policy, `${directive} 'none'`)
+  t.equal(docs.headers['cross-origin-opener-policy'], 'same-origin')
   const scripts = [...docs.body.matchAll(/src="([^"]+)"/g)].map(([, url]) => `${url}`)
   t.ok(scripts.length >= 3)
   for (const url of scripts)
     t.equal((await app.inject(url)).statusCode, 200, 'each script is from here, as the policy says')
+})
+
+t.test('names the type and the charset of what it returns', async (t) => {
+  const id = (await user.ask('POST', '/todos', { title: 'a' })).json().id
+  for (const [answer, type] of [
+    [await user.ask('GET', `/todos/${id}`), 'application/json; charset=utf-8'],
+    [await app.inject('/todos'), 'application/problem+json; charset=utf-8'],
+    [await app.inject('/docs'), 'text/html; charset=utf-8'],
+    [await app.inject('/docs/guide'), 'text/html; charset=utf-8'],
+    [await app.inject('/docs/static/theme/mark.svg'), 'image/svg+xml; charset=utf-8'],
+    [await app.inject('/docs/static/theme/page.css'), /^text\/css; charset=utf-8$/i],
+    [await app.inject('/docs/static/theme/session.js'), /^application\/javascript; charset=utf-8$/i],
+  ] as const)
+    t.match(answer.headers, { 'content-type': type, 'x-content-type-options': 'nosniff' })
 })
 
 t.test('returns 406 to a client that accepts no JSON (RFC 9110, 15.5.7)', async (t) => {

@@ -1,6 +1,9 @@
+import { PassThrough } from 'node:stream'
 import { parseList } from 'structured-headers'
 import t from 'tap'
-import { password, problem, setUp } from '../support/app.ts'
+import { createApp, password, problem, setUp } from '../support/app.ts'
+import { startFakeRedis } from '../support/fake-redis.ts'
+import { until } from '../support/until.ts'
 
 const { app } = await setUp(t, {
   RATE_LIMIT_REGISTER: '5',
@@ -123,3 +126,24 @@ t.test(
     }
   },
 )
+
+t.test('shares the counts in Redis, and does not limit without it', async (t) => {
+  const redis = await startFakeRedis(t)
+  const lines: string[] = []
+  const logTo = new PassThrough().on('data', (data) => lines.push(`${data}`))
+  const env = { REDIS_URL: redis.url, RATE_LIMIT_API: '2', LOG_LEVEL: 'info' }
+  const { app: one, database } = await setUp(t, env, { logTo })
+  const other = await createApp(t, database, { ...env, LOG_LEVEL: 'silent' })
+  const answers = (app: typeof one, status: number) =>
+    until(`the response is ${status}`, async () => (await app.inject('/todos')).statusCode === status)
+  // A command that a busy machine delays is not waited for, and its request is let through.
+  await answers(one, 429)
+  await answers(other, 429)
+
+  await redis.close()
+  await until('the loss is logged', () => lines.some((line) => line.includes('connection lost')))
+  problem(t, await one.inject('/todos'), 401, 'missing_token')
+  await redis.restart()
+  await until('the return is logged', () => lines.some((line) => line.includes('connection restored')))
+  await answers(one, 429)
+})

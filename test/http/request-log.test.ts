@@ -25,6 +25,14 @@ t.test('writes one line for each request, and nothing that is secret', async (t)
   await user.ask('POST', '/todos', { title: 'a private matter' })
   await user.ask('GET', '/todos?count=exact&q=private', undefined, { 'x-request-id': 'mine' })
   await logged.inject('/nothing')
+  await logged.inject({
+    method: 'POST',
+    url: '/login',
+    payload: { email: 'unknown@example.com', password },
+    remoteAddress: '192.0.2.7',
+    headers: { 'user-agent': 'a\nb' },
+  })
+  await user.ask('GET', '/todos?q=')
   const entries = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request')
   t.match(entries, [
     { method: 'POST', route: '/register', status: 201, statements: 0 },
@@ -39,8 +47,17 @@ t.test('writes one line for each request, and nothing that is secret', async (t)
       ms: Number,
     },
     { method: 'GET', route: '/todos', status: 200, user_id: user.id, statements: 2, reqId: 'mine' },
-    { route: 'none', status: 404 },
+    { route: 'none', status: 404, code: 'not_found', ip: '127.0.0.1' },
+    {
+      route: '/login',
+      status: 401,
+      code: 'invalid_credentials',
+      ip: '192.0.2.7',
+      time: Number,
+      reqId: String,
+    },
+    { route: '/todos', status: 400, code: 'invalid_request', user_id: user.id },
   ])
-  const secrets = [password, user.token, user.refreshToken, user.email, 'private']
+  const secrets = [password, user.token, user.refreshToken, user.email, 'unknown@', 'private']
   for (const secret of secrets) t.notOk(lines.join().includes(secret))
 })

@@ -21,6 +21,7 @@ t.test('serves each page of the documentation', async (t) => {
 t.test('reads Markdown: pages in order, links among them, no HTML, no images', async (t) => {
   const folder = t.testdir({
     'zebra.md': 'no heading',
+    'yak.md': 'no heading',
     'api.md':
       '# The API\n\n## Rate limits, `429`\n\n[z](zebra.md#a) [s](../src/app.ts) [e](https://example.com) [h](#x) ![pic](a.png) <b onclick="x">b</b>',
     'picture.png': '',
@@ -30,6 +31,7 @@ t.test('reads Markdown: pages in order, links among them, no HTML, no images', a
     guides.map(({ name, title }) => [name, title]),
     [
       ['api', 'The API'],
+      ['yak', 'yak'],
       ['zebra', 'zebra'],
     ],
   )

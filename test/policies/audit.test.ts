@@ -1,5 +1,3 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { findAdvisories } from '../../db/audit/advisories.ts'
 import { audit } from '../../db/audit/audit.ts'
@@ -150,44 +148,4 @@ t.test('follows a role into what it is a member of', async (t) => {
       found.some((finding) => expected.test(finding)),
       `${expected} in ${found}`,
     )
-})
-
-t.test('is a command: a table, the findings, and an exit code', async (t) => {
-  const run = (args: string[], env: Record<string, string>) =>
-    promisify(execFile)(
-      process.execPath,
-      ['--import', './test/support/strip-types.mjs', 'db/audit/report.ts', ...args],
-      {
-        env: {
-          ...process.env,
-          DATA_DIR: t.testdirName,
-          DATABASE_URL: '',
-          MIGRATION_DATABASE_URL: '',
-          ...env,
-        },
-      },
-    ).then(
-      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
-      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
-    )
-  const urls = { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: database.ownerUrl }
-  const [clean, owner, json, help, none, role, schema] = await Promise.all([
-    run(['--schema', 'public', '--schema', 'identity'], urls),
-    run(['--column', 'user_id', '--schema', 'public'], { MIGRATION_DATABASE_URL: database.ownerUrl }),
-    run(['--json', '--schema', 'public'], urls),
-    run(['--help'], {}),
-    run([], {}),
-    run(['--role', 'mistyped'], urls),
-    run(['--schema', 'public', '--schema', 'pubic'], urls),
-  ])
-  t.match(clean, {
-    code: 0,
-    stdout: /^TABLE +RLS +POLICIES FOR +GRANTS$.*^public\.todos +forced +delete insert.*^No findings\.$/ms,
-  })
-  t.match(owner, { code: 1, stdout: /Findings: \d+.* owns public\.idempotency_keys/s })
-  t.match(JSON.parse(json.stdout), { roles: [String], tables: [{ rls: 'forced' }], findings: [] })
-  t.match(help, { code: 0, stdout: /--role/ })
-  t.match(none, { code: 2, stderr: /^No database is configured: start the service/ })
-  t.match(role, { code: 2, stdout: '', stderr: 'The role mistyped does not exist.' })
-  t.match(schema, { code: 2, stdout: '', stderr: 'The schema pubic does not exist.' })
 })

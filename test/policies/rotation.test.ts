@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import postgres from 'postgres'
 import t from 'tap'
 import { findReadinessFaults } from '../../src/service/readiness.ts'
@@ -45,6 +46,19 @@ t.test('accepts a context sealed with a key that was replaced, until that is rem
     const left = await sql`select id from identity.secret_keys where purpose = 'context'`
     t.equal(left.length, 2, 'the newest key, and the one that it has just replaced')
   })
+})
+
+t.test('computes the HMAC of the seal as OpenSSL does (RFC 2104)', async (t) => {
+  const keys = await database.admin`select inner_block, outer_block from identity.secret_keys`
+  t.ok(keys.length > 1)
+  for (const { inner_block, outer_block } of keys) {
+    const secret = Buffer.from(inner_block.map((byte: number) => byte ^ 0x36)).subarray(0, 32)
+    for (const text of ['', 'a', '牛奶 é', 'x'.repeat(200)]) {
+      const [row] =
+        await database.admin`select identity.hmac(${inner_block}, ${outer_block}, ${text}) as hmac`
+      t.same(row?.hmac, createHmac('sha256', secret).update(text).digest())
+    }
+  }
 })
 
 t.test('shows and does nothing without a key, as after a restore, until one is made', async (t) => {

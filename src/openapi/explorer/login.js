@@ -23,7 +23,7 @@ const loginPlugin = ({ React }) => {
       element(
         'span',
         { className: 'who', role: 'status' },
-        element('b', null, current.email),
+        element('b', null, current.email ?? 'Logged in'),
         current.expiresAt && element('small', null, `until ${until}${renewal}`),
       ),
       element(
@@ -62,9 +62,19 @@ const loginPlugin = ({ React }) => {
 
   return {
     components: { Topbar, AuthorizeBtnContainer: Nothing, authorizeOperationBtn: Nothing },
-    afterLoad({ authActions, authSelectors }) {
+    afterLoad({ authActions, authSelectors, oas3Actions, specActions, specSelectors }) {
+      /** Removes what the page shows of the user. */
+      const clear = () => {
+        for (const [path, methods] of specSelectors.responses())
+          for (const method of methods.keys()) {
+            specActions.clearResponse(path, method)
+            specActions.clearRequest(path, method)
+            oas3Actions.clearRequestBodyValue({ pathMethod: [path, method] })
+          }
+        if (authSelectors.authorized()?.size) authActions.logout(['bearer'])
+      }
       const authorize = () => {
-        if (!session.current) return authSelectors.authorized()?.size && authActions.logout(['bearer'])
+        if (!session.current) return clear()
         const schema = { type: 'http', scheme: 'bearer' }
         authActions.authorize({ bearer: { name: 'bearer', schema, value: session.current.token } })
       }

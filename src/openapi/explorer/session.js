@@ -33,7 +33,7 @@ const readClaims = (token) => {
 
 /**
  * Who is logged in, in this tab and in the others: an object with `email`, `token`, and for a login `refreshToken`,
- * `expiresAt` (milliseconds) and `id`. It is kept in the tab's session storage, never in a URL.
+ * `expiresAt` (milliseconds) and `id`. It is kept in the tab's session storage without the email, never in a URL.
  */
 const session = (() => {
   const KEY = `todo-api session ${base.pathname}`
@@ -49,7 +49,7 @@ const session = (() => {
   function set(next, reason = '') {
     current = next
     notice = reason
-    if (next) sessionStorage.setItem(KEY, JSON.stringify(next))
+    if (next) sessionStorage.setItem(KEY, JSON.stringify({ ...next, email: undefined }))
     else sessionStorage.removeItem(KEY)
     schedule()
     for (const listener of listeners) listener()
@@ -127,6 +127,24 @@ const session = (() => {
     await call('logout', { token }).catch(() => {})
   }
 
+  const readEmail = (token) =>
+    call('me', { token, method: 'GET' }).then(
+      ({ email }) => email,
+      (error) => {
+        // It is valid, but has not the scope `account`.
+        if (error.status === 403) return 'a personal access token'
+        throw error
+      },
+    )
+
+  async function recallEmail() {
+    await session.keepFresh()
+    const before = current
+    if (!before) return
+    before.email = await readEmail(before.token)
+    for (const listener of listeners) listener()
+  }
+
   schedule()
   if (!current) void askPeers()
 
@@ -150,24 +168,22 @@ const session = (() => {
     },
     /** Takes a pasted token, after checking it. */
     async useToken(token) {
-      const known = await call('me', { token, method: 'GET' }).catch((error) => {
-        // It is valid, but has not the scope `account`.
-        if (error.status === 403) return { email: 'a personal access token' }
-        throw error
-      })
+      const email = await readEmail(token)
       const { exp, sid } = readClaims(token)
-      set({ email: known.email, token, id: sid, ...(exp && { expiresAt: exp * 1000 }) })
+      set({ email, token, id: sid, ...(exp && { expiresAt: exp * 1000 }) })
     },
     /** The tokens of a login or a refresh that was executed as an operation. */
     async adopt(tokens) {
-      const { email } = await call('me', { token: tokens.access_token, method: 'GET' })
-      adopt(tokens, email)
+      const replaced = current
+      adopt(tokens, await readEmail(tokens.access_token))
+      if (replaced?.refreshToken) await call('logout', { token: replaced.token }).catch(() => {})
     },
     /** Makes sure that the token is valid for some seconds. */
     async keepFresh() {
       if (isStale()) await refresh().catch(() => {})
     },
     refresh,
+    recallEmail,
     /** Revokes a login's tokens. A pasted token is only forgotten: revoking it would break what else uses it. */
     async logOut() {
       await session.keepFresh()
@@ -180,3 +196,4 @@ const session = (() => {
     },
   }
 })()
+if (session.current) session.recallEmail().catch(() => {})

@@ -82,9 +82,10 @@ const tryingPlugin = ({ React }) => {
         if (session.current) return specActions.execute({ path, method, operation })
       }
       repeated.delete(name)
+      // Before its own response is shown: the end of the session removes all others.
+      if (ok && (name === 'post /logout' || name === 'delete /me')) session.forget()
       original(path, method, response)
       if (!ok) return
-      if (name === 'post /logout' || name === 'delete /me') session.forget()
       if (name === 'post /login') session.adopt(JSON.parse(text)).catch(() => {})
     }
 

@@ -64,6 +64,9 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     const alert = page.getByRole('alert')
     await sendLogin(page, email, 'not the password')
     await alert.getByText('Wrong email or password.').waitFor()
+    const field = page.getByLabel('Password')
+    t.equal(await field.getAttribute('type'), 'password', 'the password is masked')
+    t.equal(await field.getAttribute('autocomplete'), 'current-password', 'a password manager can fill it in')
     await page.getByLabel('Email').fill('x')
     await page.keyboard.press('Enter')
     await alert.getByText('email must be an email address, for example ada@example.com').waitFor()
@@ -163,7 +166,7 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     const { page } = await open(t)
     t.equal(await page.title(), 'TODO API')
     const { headers } = await app.inject(`${await page.locator('link[rel=icon]').getAttribute('href')}`)
-    t.equal(headers['content-type'], 'image/svg+xml')
+    t.equal(headers['content-type'], 'image/svg+xml; charset=utf-8')
   })
 
   for (const colorScheme of ['light', 'dark'] as const)

@@ -108,6 +108,41 @@ t.test('a login in the explorer', needs('chromium'), async (t) => {
     t.equal((await app.inject(refresh)).statusCode, 401)
   })
 
+  t.test(
+    'keeps nothing of the user but tokens, and removes everything at the end of the session',
+    async (t) => {
+      const { email } = await signUp(app)
+      const { page } = await open(t)
+      await authorize(page, email, password)
+      await page.reload()
+      await page.getByRole('banner').getByText(email).waitFor()
+      t.notMatch(await page.evaluate('JSON.stringify({ ...sessionStorage, ...localStorage })'), email)
+      const block = await tryOut(page, 'getMe')
+      t.equal(await execute(block), '200')
+      const shown = () => page.locator('#swagger-ui').innerText()
+      t.match(await shown(), email)
+      await logOutButton(page).click()
+      await block.locator('.live-responses-table').waitFor({ state: 'detached' })
+      t.notMatch(await shown(), email)
+      t.notMatch(await shown(), 'Bearer ey', 'nor a request with the token')
+      t.equal(await page.evaluate('sessionStorage.length'), 0)
+    },
+  )
+
+  t.test('ends the session that a login by the operation replaces', async (t) => {
+    const { email } = await signUp(app)
+    const { page } = await open(t)
+    await authorize(page, email, password)
+    const { token } = await kept(page)
+    const login = await tryOut(page, 'login')
+    await login.locator('textarea').fill(JSON.stringify({ email, password }))
+    const sent = page.waitForResponse((response) => response.url().endsWith('/logout'))
+    t.equal(await execute(login), '200')
+    t.equal((await sent).status(), 204)
+    t.equal(await statusOf(app, token), 401)
+    t.equal(await statusOf(app, (await kept(page)).token), 200)
+  })
+
   t.test('follows what the operations do: a login, a logout, an end elsewhere', async (t) => {
     const { email } = await signUp(app)
     const { page } = await open(t)

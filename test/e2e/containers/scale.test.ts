@@ -105,7 +105,7 @@ t.test('serves on two replicas as if they were one', programs.skip ? programs : 
   t.match(await sessions.json(), { data: [{ ip: '127.0.0.1' }] }, 'knows the client, who cannot lie about it')
 
   const statuses = []
-  // Two counts would allow four more; a request that a slow Redis lets pass is not counted.
+  // Two counts would allow four more; what a slow Redis does not count, one replica does.
   for (let n = 0; n < 8; n++)
     statuses.push((await ask('POST', '/login', undefined, { email, password })).status)
   t.ok(statuses.includes(429), 'one count of logins', { statuses })

@@ -8,7 +8,7 @@ import { findProgram, needs } from '../../support/external-programs.ts'
 import { isShownAs, readBlocks } from '../../support/markdown.ts'
 
 // Runs every command of db/README.md at psql, and holds what it answers against what is written there. How to
-// get there is run by test/db/embedded.test.ts.
+// get there is run by test/e2e/db/embedded.test.ts.
 
 /** A new command; or with `-` or `(` its next line. */
 const PROMPT = /^todo([=(-])[*!]?> /

@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { explainInitdb, startCluster } from '../../db/embedded/cluster.ts'
-import { explainFileError, writeSecretFile } from '../../db/embedded/files.ts'
-import { accountFor } from '../../db/embedded/place.ts'
-import { isPostmasterOf, stopOrphan } from '../../db/embedded/postmaster.ts'
-import { runProgram } from '../../db/embedded/program.ts'
-import { startEmbedded } from '../../db/embedded/start.ts'
-import { flags, makeFolder, pidFile, useAndStop } from '../support/embedded.ts'
+import { explainInitdb, startCluster } from '../../../db/embedded/cluster.ts'
+import { explainFileError, writeSecretFile } from '../../../db/embedded/files.ts'
+import { accountFor } from '../../../db/embedded/place.ts'
+import { isPostmasterOf, stopOrphan } from '../../../db/embedded/postmaster.ts'
+import { runProgram } from '../../../db/embedded/program.ts'
+import { startEmbedded } from '../../../db/embedded/start.ts'
+import { explainMissingPackage, withEmbeddedDatabase } from '../../../db/embedded/with-embedded-database.ts'
+import { flags, makeFolder, pidFile, useAndStop } from '../../support/embedded.ts'
 
 t.test('starts when another process has the ID of the stopped server', async (t) => {
   const folder = makeFolder(t)
@@ -120,4 +121,11 @@ t.test('explains in one sentence why it cannot use a folder', async (t) => {
   mkdirSync(join(folder, 'taken/x'), { recursive: true })
   t.throws(() => writeSecretFile(join(folder, 'taken'), 'secret'), { code: /EISDIR|ENOTEMPTY|EEXIST/ })
   t.throws(() => statSync(join(folder, 'taken.unfinished')), { code: 'ENOENT' })
+})
+
+t.test('explains that the embedded database is not installed, or what else is wrong', async (t) => {
+  t.match(explainMissingPackage(Object.assign(new Error('x'), { code: 'ERR_MODULE_NOT_FOUND' })), {
+    message: /^DATABASE_URL must be set, [^\n]*\.$/,
+  })
+  await t.rejects(withEmbeddedDatabase({ DATA_DIR: '/dev/null/data' }), { message: /is not a folder/ })
 })

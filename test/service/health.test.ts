@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { resolveBinary } from 'dbmate'
 import t from 'tap'
 import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { createApp, problem, setUp } from '../support/app.ts'
-import { cloneDatabase, createEmptyDatabase, type TestDatabase } from '../support/clone-database.ts'
+import { cloneDatabase, type TestDatabase } from '../support/clone-database.ts'
 
 const { app, database } = await setUp(t)
 
@@ -108,41 +105,6 @@ t.test('does not take an error of the database for a missing migration', async (
   const broken = await cloneDatabase(t)
   await broken.admin`create or replace function app.schema_version() returns text language sql as 'select (1 / 0)::text'`
   await t.rejects(findReadinessFaults((await createApp(t, broken)).database), { code: '22012' })
-})
-
-t.test('migrates down and up again with the db: scripts', async (t) => {
-  const { ownerUrl, admin } = await createEmptyDatabase(t)
-  const run = promisify(execFile)
-  const script = (command: string, env: Record<string, string>) =>
-    run(process.execPath, ['--import', 'ts-blank-space/register', 'db/dbmate.ts', command], {
-      env: { ...process.env, ...env },
-    })
-  const applied = () =>
-    admin<{ n: number }[]>`select count(*)::int as n from schema_migrations`.then(([row]) => row?.n ?? 0)
-  const env = { ...process.env, DATABASE_URL: ownerUrl }
-  await run(resolveBinary(), ['--no-dump-schema', 'migrate'], { env })
-  const total = await applied()
-  t.match(
-    (await script('status', { MIGRATION_DATABASE_URL: ownerUrl })).stdout,
-    `Applied: ${total}\nPending: 0`,
-  )
-  await script('rollback', { MIGRATION_DATABASE_URL: ownerUrl })
-  t.equal(await applied(), total - 1)
-  // The rest without Node, which takes longer to start than the step itself.
-  while ((await applied()) > 0) await run(resolveBinary(), ['--no-dump-schema', 'rollback'], { env })
-  const left = await admin`select relname from pg_class c join pg_namespace n on n.oid = relnamespace
-    where relkind = 'r' and nspname !~ '^(pg_|information)'`
-  t.same(
-    left.map(({ relname }) => relname),
-    ['schema_migrations'],
-  )
-  const none = { DATABASE_URL: '', MIGRATION_DATABASE_URL: '', DATA_DIR: '/nowhere' }
-  await t.rejects(script('status', none), { code: 2, stderr: /^No database is configured: / })
-  const DATA_DIR = t.testdir({ env: `MIGRATION_DATABASE_URL=${ownerUrl}\n` })
-  await script('migrate', { DATA_DIR })
-  t.equal(await applied(), total, 'and finds the embedded database by its folder')
-  const policies = await admin`select from pg_policies where policyname = 'todos_select_own'`
-  t.equal(policies.length, 1)
 })
 
 t.test('is not ready when it is about to close, and keeps no connection for a next request', async (t) => {

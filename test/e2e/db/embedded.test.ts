@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t from 'tap'
-import { startCluster } from '../../db/embedded/cluster.ts'
-import { accountFor, reaches } from '../../db/embedded/place.ts'
-import { startEmbedded } from '../../db/embedded/start.ts'
+import { startCluster } from '../../../db/embedded/cluster.ts'
+import { accountFor, reaches } from '../../../db/embedded/place.ts'
+import { startEmbedded } from '../../../db/embedded/start.ts'
 
 /** Not the test's own folder, which is in the checkout: that may be in a private one. */
 function makeFolder(): string {

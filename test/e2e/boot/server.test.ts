@@ -4,10 +4,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { password } from './support/app.ts'
-import { cloneDatabase } from './support/clone-database.ts'
-import { JWT_SECRET, post, start, stop } from './support/service-process.ts'
-import { until } from './support/until.ts'
+import { password } from '../../support/app.ts'
+import { cloneDatabase } from '../../support/clone-database.ts'
+import { JWT_SECRET, post, start, stop } from '../../support/service-process.ts'
+import { until } from '../../support/until.ts'
 
 t.test('runs on the database of DATABASE_URL, and reads .env', async (t) => {
   const { url } = await cloneDatabase(t)
