@@ -51,4 +51,12 @@ export async function measureSync(database: Database): Promise<void> {
   const ms = (name: string) => median(all[name] ?? [])
   const ratio = ms('10⁵ poll') / ms('10⁵ todo')
   judge('A poll without changes takes at most 1.5 times a GET of a todo', ratio <= 1.5, ratio.toFixed(2))
+  const growth = ms('10⁵ change') / ms('10³ change')
+  judge(
+    'A poll after a change takes as long with 10⁵ todos as with 10³, within a factor of 2',
+    growth <= 2,
+    `${growth.toFixed(2)}; ${ms('10⁵ change').toFixed(1)} ms`,
+  )
+  const first = Object.keys(SIZES).map((name) => `${name} ${(ms(`${name} all`) / 1000).toFixed(1)} s`)
+  judge('The first sync of 10⁵ todos takes at most a minute', ms('10⁵ all') <= 60_000, first.join(', '))
 }

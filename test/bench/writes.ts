@@ -68,7 +68,7 @@ export async function measureWrites(database: Database): Promise<void> {
     ratio <= 1.6,
     ratio.toFixed(2),
   )
-  judge('With its entry in the log of changes, at most 2.5 times', logged <= 2.5, logged.toFixed(2))
+  judge('With its entry in the log of changes, at most 3 times', logged <= 3, logged.toFixed(2))
   const most = Math.max(
     ...Object.keys(wal)
       .filter((name) => name.startsWith('PATCH'))
