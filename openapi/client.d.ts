@@ -1290,7 +1290,7 @@ export interface components {
         Export: {
             user: components["schemas"]["User"];
             todos: components["schemas"]["Todo"][];
-            trash: components["schemas"]["TrashedTodo"][];
+            trashed_todos: components["schemas"]["TrashedTodo"][];
             tokens: components["schemas"]["AccessToken"][];
             sessions: components["schemas"]["Session"][];
             events: components["schemas"]["Event"][];
@@ -5352,7 +5352,7 @@ export interface operations {
                      *           "updated_at": "2026-11-23T09:30:00Z"
                      *         }
                      *       ],
-                     *       "trash": [
+                     *       "trashed_todos": [
                      *         {
                      *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
                      *           "title": "Water the plants",

@@ -9,6 +9,6 @@ export const feature: Feature = {
   description: "The user's own todos.",
   exports: {
     todos: { schema: Todo, readPage: exportTodos },
-    trash: { schema: TrashedTodo, readPage: exportTrash },
+    trashed_todos: { schema: TrashedTodo, readPage: exportTrash },
   },
 }

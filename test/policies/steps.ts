@@ -96,7 +96,7 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     const exported = (await me.ask(200, get('/me/export'))).json()
     equal(exported.user.id, me.id)
     deepEqual(exported.todos.reverse(), newestFirst(me))
-    deepEqual(new Set(exported.trash.map(({ id }: Todo) => id)), new Set(me.trash.keys()))
+    deepEqual(new Set(exported.trashed_todos.map(({ id }: Todo) => id)), new Set(me.trash.keys()))
     for (const part of ['sessions', 'tokens'] as const)
       deepEqual(new Set(exported[part].map(({ id }: { id: string }) => id)), new Set(me[part].keys()))
   },

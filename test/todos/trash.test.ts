@@ -26,7 +26,7 @@ t.test('keeps a deleted todo for TRASH_DAYS, and gives it back as it was', async
   const [trashed] = (await user.ask('GET', '/trash')).json().data
   t.match(trashed, before)
   t.equal(Date.parse(trashed.expires_at) - Date.parse(trashed.deleted_at), 7 * 86_400_000)
-  t.same((await user.ask('GET', '/me/export')).json().trash, [trashed])
+  t.same((await user.ask('GET', '/me/export')).json().trashed_todos, [trashed])
 
   const restored = await user.ask('POST', `/trash/${id}/restore`)
   t.equal(restored.headers.etag, '"3"')
