@@ -98,6 +98,22 @@ CREATE FUNCTION app.credential_id() RETURNS uuid
 
 COMMENT ON FUNCTION app.credential_id() IS 'The session or personal access token that authenticated this transaction.';
 
+CREATE FUNCTION app.delete_content() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  owner constant uuid := app.user_id('account');
+begin
+  -- The condition of users_delete_own: no content is deleted when the account is not.
+  if owner is null or (app.logged_in_at() > now() - interval '10 minutes') is not true then return; end if;
+  insert into identity.deleted_users (id) values (owner) on conflict do nothing;
+  perform identity.delete_rows(owner);
+end
+$$;
+
+COMMENT ON FUNCTION app.delete_content() IS 'Deletes all that the transaction''s user has stored, before the account is deleted in the same transaction; nothing unless the login is less than ten minutes old.';
+
 CREATE TABLE identity.secret_keys (
     purpose text NOT NULL,
     id integer NOT NULL,
@@ -473,6 +489,39 @@ $$;
 
 COMMENT ON FUNCTION app.remove_expired(batch integer) IS 'Removes expired rows, at most that many of each kind and never more than 1,000, and returns how many were removed.';
 
+CREATE FUNCTION app.remove_orphans(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  own_context constant text := coalesce(current_setting('app.context', true), '');
+  gone uuid;
+  removed integer := 0;
+begin
+  -- A limit that no caller can raise, as in app.remove_expired.
+  for gone in
+    select d.id from identity.deleted_users d
+    where d.deleted_at < now() - interval '1 hour'
+    order by d.deleted_at limit least(batch, 100)
+  loop
+    -- app.delete_content may have been called without deleting the account.
+    if not exists (select from public.users u where u.id = gone) then
+      -- The policies let todo_auth delete the rows of the transaction's user only.
+      -- By PERFORM of a function: outside a transaction block, Citus passes a SET LOCAL on to its nodes only from within
+      -- a query of a function.
+      perform identity.set_context(identity.sealed_context(gone, gone, null, '{account}'));
+      removed := removed + identity.delete_rows(gone);
+    end if;
+    delete from identity.deleted_users d where d.id = gone;
+    removed := removed + 1;
+  end loop;
+  perform identity.set_context(own_context);
+  return removed;
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_orphans(batch integer) IS 'Removes what writes left behind that committed after their account was deleted, for at most that many accounts and never more than 100, an hour after the deletion. Returns the number of removed rows, the record of the account among them.';
+
 CREATE FUNCTION app.remove_trash(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -603,6 +652,35 @@ CREATE FUNCTION identity.context_binding() RETURNS text
 
 COMMENT ON FUNCTION identity.context_binding() IS 'What a seal is valid for: this transaction of this backend.';
 
+CREATE FUNCTION identity.delete_rows(owner uuid) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  name regclass;
+  deleted integer;
+  total integer := 0;
+begin
+  -- Newer tables may refer to older ones, so they come first. A table that gives todo_auth no DELETE is left to its
+  -- foreign key; db/citus.sql gives it for every table that it distributes.
+  for name in
+    select i.indrelid from pg_index i
+    join pg_class c on c.oid = i.indrelid
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indisprimary and a.attname = 'user_id' and c.relnamespace = 'public'::regnamespace
+      and not c.relispartition and has_table_privilege(i.indrelid, 'DELETE')
+    order by i.indrelid desc
+  loop
+    execute format('delete from %s where user_id = $1', name) using owner;
+    get diagnostics deleted = row_count;
+    total := total + deleted;
+  end loop;
+  return total;
+end
+$_$;
+
+COMMENT ON FUNCTION identity.delete_rows(owner uuid) IS 'Deletes a user''s rows in every table of the schema public whose primary key starts with user_id, and returns how many. The policies allow it for the transaction''s user only.';
+
 CREATE FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256((outer_block || sha256((inner_block || convert_to(message, 'UTF8'::name)))));
@@ -628,6 +706,22 @@ end
 $$;
 
 COMMENT ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) IS 'A value for app.context. Only todo_auth may call it.';
+
+CREATE FUNCTION identity.set_context(context text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ begin execute format('set local app.context = %L', context); end $$;
+
+COMMENT ON FUNCTION identity.set_context(context text) IS 'Sets app.context for the rest of the transaction.';
+
+CREATE TABLE identity.deleted_users (
+    id uuid NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY identity.deleted_users FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE identity.deleted_users IS 'The ids of accounts that were deleted within about an hour, for app.remove_orphans.';
 
 CREATE TABLE identity.events (
     user_id uuid DEFAULT app.user_id() NOT NULL,
@@ -769,6 +863,9 @@ ALTER TABLE ONLY identity.access_tokens
 ALTER TABLE ONLY identity.credentials
     ADD CONSTRAINT credentials_pkey PRIMARY KEY (user_id);
 
+ALTER TABLE ONLY identity.deleted_users
+    ADD CONSTRAINT deleted_users_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY identity.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (user_id, id);
 
@@ -892,6 +989,20 @@ CREATE POLICY credentials_update_auth ON identity.credentials FOR UPDATE TO todo
 
 COMMENT ON POLICY credentials_update_auth ON identity.credentials IS 'app.login locks the row; app.rehash and app.change_account write it.';
 
+ALTER TABLE identity.deleted_users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY deleted_users_delete_auth ON identity.deleted_users FOR DELETE TO todo_auth USING ((deleted_at < (now() - '01:00:00'::interval)));
+
+COMMENT ON POLICY deleted_users_delete_auth ON identity.deleted_users IS 'app.remove_orphans forgets an account once nothing of it is left.';
+
+CREATE POLICY deleted_users_insert_auth ON identity.deleted_users FOR INSERT TO todo_auth WITH CHECK ((id = app.user_id('account'::text)));
+
+COMMENT ON POLICY deleted_users_insert_auth ON identity.deleted_users IS 'app.delete_content records the transaction''s user.';
+
+CREATE POLICY deleted_users_select_auth ON identity.deleted_users FOR SELECT TO todo_auth USING ((deleted_at < (now() - '01:00:00'::interval)));
+
+COMMENT ON POLICY deleted_users_select_auth ON identity.deleted_users IS 'app.remove_orphans waits until every write that began before the deletion has ended.';
+
 ALTER TABLE identity.events ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY events_delete_auth ON identity.events FOR DELETE TO todo_auth USING ((created_at < (now() - '1 year'::interval)));
@@ -978,6 +1089,10 @@ COMMENT ON POLICY sessions_update_auth ON identity.sessions IS 'app.refresh and 
 
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY idempotency_keys_delete_account ON public.idempotency_keys FOR DELETE TO todo_auth USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY idempotency_keys_delete_account ON public.idempotency_keys IS 'app.delete_content deletes the keys of the transaction''s user.';
+
 CREATE POLICY idempotency_keys_delete_auth ON public.idempotency_keys FOR DELETE TO todo_auth USING ((expires_at < now()));
 
 COMMENT ON POLICY idempotency_keys_delete_auth ON public.idempotency_keys IS 'Keys are removed after a day.';
@@ -985,6 +1100,10 @@ COMMENT ON POLICY idempotency_keys_delete_auth ON public.idempotency_keys IS 'Ke
 CREATE POLICY idempotency_keys_insert_own ON public.idempotency_keys FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
 
 COMMENT ON POLICY idempotency_keys_insert_own ON public.idempotency_keys IS 'A write stores its result under its key, with the scope of the write.';
+
+CREATE POLICY idempotency_keys_select_account ON public.idempotency_keys FOR SELECT TO todo_auth USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY idempotency_keys_select_account ON public.idempotency_keys IS 'app.delete_content finds the keys of the transaction''s user.';
 
 CREATE POLICY idempotency_keys_select_auth ON public.idempotency_keys FOR SELECT TO todo_auth USING ((expires_at < now()));
 
@@ -1042,6 +1161,10 @@ COMMENT ON POLICY todo_changes_select_own ON public.todo_changes IS 'Users see t
 
 ALTER TABLE public.todos ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY todos_delete_account ON public.todos FOR DELETE TO todo_auth USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY todos_delete_account ON public.todos IS 'app.delete_content deletes the todos of the transaction''s user.';
+
 CREATE POLICY todos_delete_own ON public.todos FOR DELETE TO todo_api USING ((user_id = app.user_id('todos:write'::text)));
 
 COMMENT ON POLICY todos_delete_own ON public.todos IS 'With todos:write, users delete their own todos.';
@@ -1049,6 +1172,10 @@ COMMENT ON POLICY todos_delete_own ON public.todos IS 'With todos:write, users d
 CREATE POLICY todos_insert_own ON public.todos FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
 
 COMMENT ON POLICY todos_insert_own ON public.todos IS 'With todos:write, users create todos of their own.';
+
+CREATE POLICY todos_select_account ON public.todos FOR SELECT TO todo_auth USING ((user_id = app.user_id('account'::text)));
+
+COMMENT ON POLICY todos_select_account ON public.todos IS 'app.delete_content finds the todos of the transaction''s user.';
 
 CREATE POLICY todos_select_own ON public.todos FOR SELECT TO todo_api USING ((user_id = app.user_id()));
 
@@ -1119,6 +1246,9 @@ GRANT ALL ON FUNCTION app.context(required_scope text) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.credential_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.credential_id() TO todo_api;
+
+REVOKE ALL ON FUNCTION app.delete_content() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.delete_content() TO todo_api;
 
 GRANT DELETE ON TABLE identity.secret_keys TO todo_auth;
 
@@ -1243,6 +1373,9 @@ GRANT ALL ON FUNCTION app.remove_changes(batch integer) TO todo_api;
 REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.remove_orphans(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_orphans(batch integer) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.remove_trash(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_trash(batch integer) TO todo_api;
 
@@ -1286,15 +1419,25 @@ REVOKE ALL ON FUNCTION identity.add_key(new_purpose text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.context_binding() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION identity.delete_rows(owner uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION identity.hmac(inner_block bytea, outer_block bytea, message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION identity.sealed_context(user_id uuid, credential_id uuid, logged_in_at timestamp with time zone, scopes text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION identity.set_context(context text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+
+GRANT DELETE ON TABLE identity.deleted_users TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE identity.deleted_users TO todo_auth;
+
+GRANT SELECT(deleted_at) ON TABLE identity.deleted_users TO todo_auth;
 
 GRANT DELETE ON TABLE identity.events TO todo_auth;
 
@@ -1351,8 +1494,10 @@ GRANT SELECT(expires_at),UPDATE(expires_at) ON TABLE public.idempotency_keys TO 
 GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO todo_auth;
 
 GRANT DELETE ON TABLE public.todos TO todo_api;
+GRANT DELETE ON TABLE public.todos TO todo_auth;
 
 GRANT SELECT(user_id) ON TABLE public.todos TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.todos TO todo_auth;
 
 GRANT SELECT(id),INSERT(id) ON TABLE public.todos TO todo_api;
 

@@ -24,10 +24,16 @@ export interface AuditedTable {
   grants: string
 }
 
+// Citus' list of the tables that it distributes over its nodes exists only where Citus is installed.
+const SHARDED = 'select logicalrelid::oid from pg_dist_partition'
+const NOT_SHARDED = 'select null::oid where false'
+
 // Every query begins with these. They read memberships from pg_auth_members, because pg_has_role() treats a superuser
 // as a member of every role.
-const base = `
-with recursive asked as (
+const withBase = (sharded: string) => `
+with recursive sharded (oid) as (
+  ${sharded}
+), asked as (
   select $1::text[] as schemas, $2::text[] as roles, $3::text as owner_column
 ), audited (oid) as (
   select r.oid from pg_catalog.pg_roles r, asked where r.rolname = any (asked.roles)
@@ -77,6 +83,8 @@ with recursive asked as (
  */
 export async function audit(sql: Sql, { schemas, roles, column = 'user_id' }: AuditOptions) {
   const parameters = [schemas ? [...schemas] : null, [...roles], column]
+  const [citus] = await sql`select where to_regclass('pg_dist_partition') is not null`
+  const base = withBase(citus ? SHARDED : NOT_SHARDED)
   const ask = <Row>(query: string) => sql.unsafe<Row[] & object[]>(`${base} ${query}`, parameters as never[])
   const [unknown] = await ask<{ name: string }>(`
     select format('role %s', role) as name from asked, unnest(asked.roles) role

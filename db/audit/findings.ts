@@ -48,7 +48,7 @@ const grants = [
    from grants g join tables t on t.oid = g.relation where g.privilege in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')`,
   `select g.name as object, format('%s may %s the whole table, including columns that are added later', g.grantee_name, lower(g.privilege)) as finding
    from grants g join tables t on t.oid = g.relation where g.attnum is null and g.privilege in ('SELECT', 'INSERT', 'UPDATE')`,
-  // The database sets keys, owners and times of creation.
+  // The database sets keys, owners and times of creation. Citus sends the default of the owner as a value.
   `select distinct g.name as object, format('%s may update %I, which identifies the row or its owner', g.grantee_name, g.column_name) as finding
    from grants g
    where g.privilege = 'UPDATE' and g.attnum is not null and (
@@ -58,7 +58,7 @@ const grants = [
   `select g.name as object, format('%s may insert %I, whose default sets the owner', g.grantee_name, g.column_name) as finding
    from grants g join owners o on o.relation = g.relation and o.attnum = g.attnum
    join columns c on c.table = g.relation and c.attnum = g.attnum and c.atthasdef
-   where g.privilege = 'INSERT'`,
+   where g.privilege = 'INSERT' and g.relation not in (select oid from sharded)`,
   `select g.name as object, format('%s may read %I, which looks like a secret', g.grantee_name, g.column_name) as finding
    from grants g where g.privilege = 'SELECT' and g.column_name ~* '(password|passwd|secret|salt|hash|private_key)'`,
   `select g.name as object, format('%s may %s the sequence, which reveals how many rows all users have', g.grantee_name, lower(g.privilege)) as finding
@@ -111,6 +111,11 @@ const keys = [
    join owners o on o.relation = f.conrelid join owners p on p.relation = f.confrelid, asked
    where f.contype = 'f' and not exists (
      select from unnest(f.conkey, f.confkey) as pair (own, other) where pair.own = o.attnum and pair.other = p.attnum)`,
+  // Citus allows none to a table that is not distributed.
+  `select t.name as object, format('has no foreign key from %s: rows outlive their owner', asked.owner_column) as finding
+   from tables t join owners o on o.relation = t.oid, asked
+   where t.oid not in (select oid from sharded) and not exists (
+     select from pg_catalog.pg_constraint f where f.conrelid = t.oid and f.contype = 'f' and o.attnum = any (f.conkey))`,
   `select u.name as object, format('does not start with %s: a violation reveals other users'' rows', asked.owner_column) as finding
    from unique_keys u join owners o using (relation), asked where u.attnums[0] <> o.attnum`,
 ]

@@ -29,8 +29,12 @@ export const changeAccount = (tx: Tx, change: AccountChange, { ip, user_agent }:
   from app.change_account(${change.currentHash}, ${change.email ?? null}, ${change.emailFolded ?? null}, ${change.newHash ?? null},
                           ${change.eventIds}, ${ip}, ${user_agent})`
 
-/** Deletes the user and, by cascade, all their data. No row when the login is too old. */
-export const deleteMe = (tx: Tx) => tx<{ id: string }>`delete from users returning id`
+/** Deletes all that the user has stored, and then the user. No row, and nothing deleted, when the login is too old. */
+export function deleteMe(tx: Tx) {
+  // A sharded table has no foreign key to users that would delete its rows.
+  tx`select app.delete_content()`
+  return tx<{ id: string }>`delete from users returning id`
+}
 
 /** Active sessions, newest first, one more than the limit. */
 export const listSessions = (tx: Tx, { limit, offset }: PageQuery) => tx<Session>`

@@ -1,9 +1,10 @@
 import fp from 'fastify-plugin'
 import { firstOrNotFound } from '../http/errors.ts'
+import type { Tx } from './transaction.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Deletes expired rows in batches. @returns the number of deleted rows */
+    /** Deletes expired rows, and what is left of deleted accounts, in batches. @returns the number of deleted rows */
     removeExpired(): Promise<number>
   }
 }
@@ -12,18 +13,22 @@ const INTERVAL_MS = 10 * 60_000
 /** Rows per table and statement: few, so that their locks are held briefly. */
 const BATCH_SIZE = 500
 
-/** Deletes expired sessions, tokens and trash, old events and changes at startup and every ten minutes; replicas may do so at once. */
+type Removal = (tx: Tx) => Promise<{ removed: number }[]>
+const removals: Removal[] = [
+  (tx) => tx`select app.remove_expired(${BATCH_SIZE}) as removed`,
+  (tx) => tx`select app.remove_trash(${BATCH_SIZE}) as removed`,
+  (tx) => tx`select app.remove_changes(${BATCH_SIZE}) as removed`,
+  (tx) => tx`select app.remove_orphans(${BATCH_SIZE}) as removed`,
+]
+
+/** Deletes expired sessions, tokens and trash, old events, changes and orphans at startup and every ten minutes; replicas may do so at once. */
 export default fp(
   async (app) => {
     app.decorate('removeExpired', async () => {
-      const removeBatch = () =>
-        app.database.withoutUser(
-          (tx) => tx<{ removed: number }>`
-            select app.remove_expired(${BATCH_SIZE}) + app.remove_trash(${BATCH_SIZE}) + app.remove_changes(${BATCH_SIZE}) as removed`,
-        )
       let total = 0
-      for (let removed = 1; removed > 0; total += removed)
-        removed = firstOrNotFound(await removeBatch()).removed
+      for (const removal of removals)
+        for (let removed = 1; removed > 0; total += removed)
+          removed = firstOrNotFound(await app.database.withoutUser(removal)).removed
       return total
     })
 

@@ -1,8 +1,8 @@
 import type { Config } from '../config.ts'
-import { firstOrNotFound, insufficientScope, unauthorized } from '../http/errors.ts'
+import { firstOrNotFound, insufficientScope, unauthorized, unknownOutcome } from '../http/errors.ts'
 import type { Scope } from '../http/schemas.ts'
 import type { Connection } from './connection.ts'
-import { isTransient } from './errors.ts'
+import { isOutcomeUnknown, isTransient } from './errors.ts'
 import { type BorrowOptions, createPool, type Pool } from './pool.ts'
 import { openTransaction, type TransactionOptions, type Tx } from './transaction.ts'
 
@@ -36,6 +36,8 @@ export interface Database {
    */
   withoutUser<T>(run: Run<T>): Promise<T>
   stats: Pool['stats']
+  /** Whether statements on users' content name their shard. */
+  readonly sharded: boolean
   /** Waits for running transactions, then closes every connection. */
   close(): Promise<void>
 }
@@ -64,7 +66,7 @@ export function createDatabase(config: Config): Database {
       .finally(() => recording.delete(key))
   }
 
-  return { withUser, withoutUser, stats: pool.stats, close: pool.close }
+  return { withUser, withoutUser, stats: pool.stats, sharded: config.DATABASE_SHARDED, close: pool.close }
 }
 
 /** Runs a transaction again, once, when PostgreSQL rolled it back for a reason outside it. */
@@ -117,10 +119,12 @@ async function runAsUser<T>(
     const committed = transaction.isLastResult(work) ? commit() : undefined
     committed?.catch(() => {})
     transaction.flush()
+    const ofCommit = (reason: unknown) =>
+      mode === 'read write' && isOutcomeUnknown(reason) ? unknownOutcome(reason) : reason
     // After a failure the server skips the rest of the batch, including the commit.
     const rollBack = async (reason: unknown) => {
       await end('rollback')
-      throw reason
+      throw ofCommit(reason)
     }
 
     // Wait for every statement, so that the transaction is over when the connection is returned.
@@ -135,7 +139,8 @@ async function runAsUser<T>(
       if (use_is_due) recordUse(credential)
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)
     }
-    if (failed) throw failed.reason
+    // When the commit fails, there is no transaction any more, and all that was sent with it is rejected.
+    if (failed) throw committed && outcomes[0].status === 'rejected' ? ofCommit(failed.reason) : failed.reason
     // The commit of a failed transaction is a ROLLBACK (PostgreSQL manual, COMMIT). This happens when the work ignored the
     // failure of one of its statements.
     if (tag !== 'COMMIT') throw new Error('The transaction was rolled back')

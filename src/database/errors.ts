@@ -12,11 +12,23 @@ const BAD_VALUE = /^(22|23|54)/
 const INSUFFICIENT_PRIVILEGE = '42501'
 
 /**
+ * Whether an error is a violation of a constraint. Citus passes an error on without its fields: the constraint is named
+ * in the message only, an index with the number of the shard appended.
+ */
+export const violates = ({ code, constraint, message }: DatabaseError, name: string): boolean =>
+  constraint === undefined
+    ? /^23/.test(`${code}`) && new RegExp(`\\b${name}(_\\d+)?\\b`).test(message)
+    : constraint === name
+
+const findConstraint = (error: DatabaseError, constraints: ConstraintErrors) =>
+  Object.keys(constraints).find((name) => violates(error, name))
+
+/**
  * Maps a PostgreSQL error to a client error by its constraint or its SQLSTATE (manual, appendix A).
  * @returns undefined when the error is a bug in the API
  */
 export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors): ApiError | undefined {
-  const known = constraints[`${error.constraint}`]
+  const known = constraints[`${findConstraint(error, constraints)}`]
   if (known) return known()
   // Every foreign key refers to the user or the session of the request, which was deleted during this write.
   if (error.code === FOREIGN_KEY_VIOLATION) return unauthorized('revoked_token')
@@ -24,8 +36,9 @@ export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors
   if (CONFLICT.test(`${error.code}`)) return new ApiError('conflict')
   if (BAD_VALUE.test(`${error.code}`))
     return new ApiError('invalid_request', { detail: 'The database cannot store a value in this request.' })
-  // Serialization failure and deadlock; lock timeout; out of resources; operator intervention, including timeouts.
-  return isTransient(error) || /^(40|55P03|53|57)/.test(`${error.code}`) ? unavailable(error) : undefined
+  // Lost connection of a sharded database to one of its nodes; serialization failure and deadlock; lock timeout; out of
+  // resources; operator intervention, including timeouts.
+  return isTransient(error) || /^(08|40|55P03|53|57)/.test(`${error.code}`) ? unavailable(error) : undefined
 }
 
 /** Whether the request schema should have rejected the value: a client error that is logged as a bug. */
@@ -33,7 +46,7 @@ export const isSchemaGap = (error: unknown, constraints: ConstraintErrors): bool
   error instanceof DatabaseError &&
   error.code !== FOREIGN_KEY_VIOLATION &&
   BAD_VALUE.test(`${error.code}`) &&
-  !constraints[`${error.constraint}`]
+  !findConstraint(error, constraints)
 
 /** Whether a prepared statement is unknown or already exists (behind a pooler), or its tables have changed. */
 const isStale = ({ code, routine }: DatabaseError): boolean =>
@@ -48,3 +61,14 @@ export const isPreparedStale = (error: unknown): boolean => error instanceof Dat
  */
 export const isTransient = (error: unknown): boolean =>
   error instanceof DatabaseError && (isStale(error) || error.code === '40001' || error.code === '40P01')
+
+/**
+ * Whether an error of COMMIT leaves open what was committed: a sharded database lost a node meanwhile. Citus reports that
+ * as a connection failure or an internal error.
+ */
+export const isOutcomeUnknown = (error: unknown): boolean =>
+  error instanceof DatabaseError && /^(08|XX)/.test(`${error.code}`)
+
+/** Whether a policy refused a row. The error of a Citus node comes from the function that passes it on. */
+export const isPolicyViolation = ({ code, routine }: DatabaseError): boolean =>
+  code === INSUFFICIENT_PRIVILEGE && /^(ExecWithCheckOptions|ReportResultError)$/.test(`${routine}`)

@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
 import { overloaded, unavailable } from '../http/errors.ts'
 import { type Connection, openConnection } from './connection.ts'
+import { isPolicyViolation } from './errors.ts'
 
 export interface BorrowOptions {
   /** The user that the work is for. One user gets at most a third of the pool; work without a user is not limited. */
@@ -43,7 +44,7 @@ const QUERY_CANCELED = '57014'
 const isUnexpected = (error: unknown, isLate: boolean) =>
   error instanceof DatabaseError &&
   !EXPECTED.test(`${error.code}`) &&
-  error.routine !== 'ExecWithCheckOptions' &&
+  !isPolicyViolation(error) &&
   !(isLate && error.code === QUERY_CANCELED)
 
 /** Creates a pool of at most DATABASE_POOL_SIZE connections, opened on demand. */

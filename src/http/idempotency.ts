@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
+import { violates } from '../database/errors.ts'
 import { type Fragment, fragment, shardKey, type Tx } from '../database/transaction.ts'
 import { ApiError, requestInProgress } from './errors.ts'
 
@@ -122,5 +123,5 @@ const LOCK_NOT_AVAILABLE = '55P03'
 /** Whether another write has recorded under the same key, or was still doing so after LOCK_TIMEOUT_MS. */
 const isKeyTaken = (error: unknown) =>
   error instanceof DatabaseError &&
-  (error.constraint === 'idempotency_keys_fingerprint_sha256' ||
+  (violates(error, 'idempotency_keys_fingerprint_sha256') ||
     (error.code === LOCK_NOT_AVAILABLE && /\bidempotency_keys/.test(`${error.where}`)))

@@ -50,3 +50,12 @@ export const hasContextKey = (tx: Tx) => tx<{ exists: boolean }>`select app.has_
 /** The version of the newest applied migration. */
 export const getSchemaVersion = (tx: Tx) =>
   tx<{ version: string }>`select coalesce(app.schema_version(), '') as version`
+
+/** Whether the extension Citus is in the database, and whether the role passes SET LOCAL on to its nodes. */
+export const findCitus = (tx: Tx) => tx<{ installed: boolean; passes_on: boolean }>`
+  select to_regclass('pg_dist_partition') is not null as installed,
+         current_setting('citus.propagate_set_commands', true) is not distinct from 'local' as passes_on`
+
+/** Whether Citus has distributed the todos. Its catalogue exists only where it is installed. */
+export const isSharded = (tx: Tx) => tx<{ sharded: boolean }>`
+  select exists (select from pg_dist_partition where logicalrelid = 'public.todos'::regclass) as sharded`

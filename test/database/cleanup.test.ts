@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
+import { createTodo } from '../../src/todos/sql.ts'
 import { createApp, logIn, setUp, signUp } from '../support/app.ts'
+import { credentialOf } from '../support/credential-of.ts'
 import { until } from '../support/until.ts'
 
 const { app, database } = await setUp(t)
@@ -42,6 +45,43 @@ t.test('removes every row once when two replicas run at once', async (t) => {
   const removed = await Promise.all([app.removeExpired(), replica.removeExpired()])
   t.equal(removed[0] + removed[1], 1)
 })
+
+t.test(
+  'deletes an account without foreign keys, and later what a write left that committed after it',
+  async (t) => {
+    // As on a sharded database.
+    const { app, database } = await setUp(t)
+    for (const table of ['todos', 'idempotency_keys', 'todo_changes'])
+      await database.admin`alter table ${database.admin(table)} drop constraint ${database.admin(`${table}_user_id_fkey`)}`
+    const [ada, bob] = [await signUp(app), await signUp(app)]
+    for (const user of [ada, bob])
+      await user.ask('POST', '/todos', { title: 'a' }, { 'idempotency-key': 'a' })
+    const countRows = async () => {
+      const rows = await database.admin`
+      select user_id from todos union all select user_id from idempotency_keys`
+      return [ada, bob].map(({ id }) => rows.filter(({ user_id }) => user_id === id).length)
+    }
+    t.same(await countRows(), [2, 2])
+    await app.database.withUser(credentialOf(ada.token), 'read write', async (tx) => {
+      await tx`select 1`
+      t.equal((await ada.ask('DELETE', '/me')).statusCode, 204)
+      t.same(await countRows(), [0, 2])
+      return createTodo(tx, randomUUID(), { title: 'late' })
+    })
+    t.same(await countRows(), [1, 2])
+    // Deletes what is stored, but not the account, as no handler does.
+    await app.database.withUser(
+      credentialOf(bob.token),
+      'read write',
+      (tx) => tx`select app.delete_content()`,
+    )
+    await bob.ask('POST', '/todos', { title: 'b' })
+    t.equal(await app.removeExpired(), 0, 'not while a write that began before may still run')
+    await database.admin`update identity.deleted_users set deleted_at = now() - interval '2 hours'`
+    t.equal(await app.removeExpired(), 3, 'the row, and the records of both accounts')
+    t.same(await countRows(), [0, 1], 'nothing of an account that exists')
+  },
+)
 
 t.test('runs when the service starts, and a lost database does not stop it', async (t) => {
   const user = await signUp(app)

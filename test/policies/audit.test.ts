@@ -80,6 +80,7 @@ t.test('finds each way around the policies', async (t) => {
       'bad.c',
       /foreign key c_a_fkey can refer to another user's row/,
     ],
+    ['select 1', 'bad.b', /has no foreign key from user_id/],
     ['create unique index u on bad.b (x)', 'bad.u of bad.b', /does not start with user_id/],
     ['create unique index e on bad.b ((x + 1))', 'bad.e of bad.b', /does not start with user_id/],
   ]
@@ -113,6 +114,25 @@ t.test('finds what every role may create until it is revoked', async (t) => {
     { object: `database ${name}`, finding: 'PUBLIC may create schemas in it' },
     { object: 'lo_create(oid)', finding: 'PUBLIC may create large objects, which no policy protects' },
   ])
+})
+
+t.test('knows the grants and the missing foreign keys of a sharded table', async (t) => {
+  const { admin, url } = await cloneDatabase(t)
+  const find = async () => {
+    const { findings } = await audit(admin, { roles: [new URL(url).username] })
+    return findings.filter(({ object }) => object === 'public.todos')
+  }
+  await admin`alter table todos drop constraint todos_user_id_fkey`
+  await admin`grant insert (user_id, version) on todos to todo_api`
+  const expected = [
+    { object: 'public.todos', finding: 'todo_api may insert user_id, whose default sets the owner' },
+    { object: 'public.todos', finding: 'has no foreign key from user_id: rows outlive their owner' },
+  ]
+  t.same(await find(), expected)
+  await admin`create table pg_dist_partition (logicalrelid regclass)`
+  t.same(await find(), expected, 'of a table that Citus has not distributed')
+  await admin`insert into pg_dist_partition values ('todos')`
+  t.same(await find(), [])
 })
 
 t.test("names the known holes of the server's version", async (t) => {

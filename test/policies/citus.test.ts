@@ -1,29 +1,23 @@
-import { readFileSync } from 'node:fs'
 import type { TransactionSql } from 'postgres'
 import t from 'tap'
 import { cloneDatabase } from '../support/clone-database.ts'
+import { placement, standIns } from './citus.ts'
 import { ids, insertRows } from './fixture.ts'
 
-// What Citus demands of the schema, as far as plain PostgreSQL can tell. Citus itself is not in here: a table and two
-// functions stand in for its own, and write down what db/citus.sql asks of them.
+// What Citus demands of the schema, as far as plain PostgreSQL can tell. Citus itself is not in here: stand-ins for its
+// table and functions write down what db/citus.sql asks of them.
 
 const { admin, url } = await cloneDatabase(t)
 const { username: login } = new URL(url)
-const standIns = `
-  create table pg_dist_partition (logicalrelid regclass, key text, colocated text);
-  create function create_reference_table(name regclass) returns void language sql
-    as 'insert into pg_dist_partition values (name)';
-  create function create_distributed_table(name regclass, key text, colocate_with text default 'default') returns void
-    language sql as 'insert into pg_dist_partition values (name, key, colocate_with)'`
-const placement = readFileSync('db/citus.sql', 'utf8')
+await insertRows(admin)
 
 /** Runs the file twice, looks, and takes it all back: roles are the whole server's. */
-async function afterCitus<T>(look: (sql: TransactionSql) => Promise<T>): Promise<T> {
+async function afterCitus<T>(look: (sql: TransactionSql) => Promise<T>, before = 'select'): Promise<T> {
   let seen: T | undefined
   const undone = new Error('undone')
   await admin
     .begin(async (sql) => {
-      await sql.unsafe(standIns)
+      await sql.unsafe(`${before};${standIns}`)
       for (let n = 0; n < 2; n++) await sql.unsafe(placement)
       seen = await look(sql)
       throw undone
@@ -35,47 +29,80 @@ async function afterCitus<T>(look: (sql: TransactionSql) => Promise<T>): Promise
 }
 
 const sharded = await afterCitus(async (sql) => {
-  const placed = await sql<{ name: string }[]>`
-    select logicalrelid::text as name from pg_dist_partition where key is not null`
+  const placed = await sql<{ name: string }[]>`select logicalrelid::text as name from pg_dist_partition`
   return placed.map(({ name }) => name)
 })
 
-t.test('places every table once, each after those that it refers to', async (t) => {
-  const { placed, tables, keys } = await afterCitus(async (sql) => ({
-    placed: await sql`select logicalrelid::text as name, key, colocated from pg_dist_partition`,
-    tables: await sql`
-      select oid::regclass::text as name from pg_class
-      where relkind in ('r', 'p') and relnamespace in ('public'::regnamespace, 'identity'::regnamespace)
-        and relname not in ('schema_migrations', 'secret_keys', 'sync_horizons', 'pg_dist_partition')`,
-    keys: await sql`select conrelid::regclass::text as own, confrelid::regclass::text as other from pg_constraint where contype = 'f'`,
-  }))
-  const names = placed.map(({ name }) => name)
-  t.same([...names].sort(), tables.map(({ name }) => name).sort())
-  t.same(
-    placed.filter(({ key }) => key),
-    sharded.map((name, n) => ({ name, key: 'user_id', colocated: n === 0 ? 'default' : sharded[0] })),
+t.test('distributes the content of users once, and leaves accounts on the coordinator', async (t) => {
+  const later =
+    'create table later (user_id uuid default app.user_id() references users, id uuid, primary key (user_id, id))'
+  const { placed, keys, left } = await afterCitus(
+    async (sql) => ({
+      placed: await sql`select logicalrelid::text as name, key, colocated from pg_dist_partition`,
+      keys: await sql`
+        select conrelid::regclass::text as own, confrelid::regclass::text as other from pg_constraint
+        where contype = 'f' and conrelid in (select logicalrelid from pg_dist_partition)`,
+      left: await sql`select user_id from todos union all select user_id from idempotency_keys`,
+    }),
+    later,
   )
-  t.ok(keys.length >= 7)
-  for (const { own, other } of keys.filter(({ own, other }) => own !== other)) {
-    t.ok(names.indexOf(other) < names.indexOf(own), `${own} comes after ${other}`)
-    t.notOk(sharded.includes(other), `${own} refers to a table that is on every node`)
-  }
+  const names = placed.map(({ name }) => name)
+  t.same(names, [...sharded, 'later'], 'a later table too')
+  t.ok(['todos', 'idempotency_keys'].every((name) => names.includes(name)))
+  t.same(
+    placed,
+    names.map((name, n) => ({ name, key: 'user_id', colocated: n === 0 ? 'default' : 'public.todos' })),
+  )
+  for (const { own, other } of keys)
+    t.ok(names.indexOf(other) <= names.indexOf(own), `${own} comes after ${other}`)
+  t.same([...left], [], 'and truncates what stays behind on the coordinator')
+  t.equal((await admin`select from todos`).length, 2)
 })
 
-t.test(
-  'passes on SET LOCAL for the role that logs in, and lets functions reach the other nodes',
-  async (t) => {
-    const [role] = await afterCitus(
-      (sql) => sql`
+t.test('lets the API insert the columns with defaults, and app.delete_content delete', async (t) => {
+  const later = `
+    create table later (user_id uuid default app.user_id() references users, id uuid, primary key (user_id, id));
+    create policy later_insert_own on later for insert to todo_api with check (user_id = app.user_id('todos:write'));
+    grant insert (id) on later to todo_api; alter table later enable row level security, force row level security;
+    insert into later values ('${ids.ada}', '${ids.own}'), ('${ids.bob}', '${ids.other}')`
+  const become = (sql: TransactionSql, role: string) =>
+    sql.unsafe(`set local role ${role};
+      select set_config('app.context', identity.sealed_context('${ids.ada}', '${ids.used}', now(), '{account,todos:write}'), true)`)
+  const { inserts, left } = await afterCitus(async (sql) => {
+    const inserts = await sql`
+      select relname::text as name, has_column_privilege('todo_api', c.oid, attnum, 'INSERT') as granted
+      from pg_class c join pg_attribute on attrelid = c.oid and atthasdef
+      where c.oid in (select logicalrelid from pg_dist_partition)`
+    await sql`insert into todos (user_id, id, title) values (${ids.ada}, ${ids.own}, 'a'), (${ids.bob}, ${ids.other}, 'b')`
+    await sql`insert into later values (${ids.ada}, ${ids.own}), (${ids.bob}, ${ids.other})`
+    await become(sql, 'todo_auth')
+    await sql`select app.delete_content()`
+    await sql`reset role`
+    const left = await sql`select user_id::text as id from todos union all select user_id::text from later`
+    return { inserts, left }
+  }, later)
+  t.ok(inserts.length > 10)
+  t.same(
+    inserts.filter(({ granted }) => !granted),
+    [],
+  )
+  t.same([...left], [{ id: ids.bob }, { id: ids.bob }])
+})
+
+t.test('sets up the roles, and lets functions reach the other nodes', async (t) => {
+  const [role] = await afterCitus(
+    (sql) => sql`
       select s.setconfig as settings, (select rolcanlogin from pg_roles where rolname = 'todo_auth') as reaches
       from pg_db_role_setting s where setrole = ${login}::regrole
         and setdatabase = (select oid from pg_database where datname = current_database())`,
-    )
-    t.same(role, { settings: ['citus.propagate_set_commands=local'], reaches: true })
-    const [before] = await admin`select rolcanlogin as reaches from pg_roles where rolname = 'todo_auth'`
-    t.same(before, { reaches: false }, 'and not on a server of its own')
-  },
-)
+  )
+  t.same(role, {
+    settings: ['lock_timeout=1200ms', 'citus.propagate_set_commands=local'],
+    reaches: true,
+  })
+  const [before] = await admin`select rolcanlogin as reaches from pg_roles where rolname = 'todo_auth'`
+  t.same(before, { reaches: false }, 'and not on a server of its own')
+})
 
 t.test('has no sub-select in a policy', async (t) => {
   const policies = await admin`
@@ -120,7 +147,6 @@ t.test('updates by nothing that may come out another way on another node', async
 })
 
 t.test('tells the shard by a parameter, and still asks the policy, once', async (t) => {
-  await insertRows(admin)
   const explain = (asking: string) =>
     admin.begin(async (sql) => {
       await sql`select set_config('app.context', identity.sealed_context(${asking}, ${asking}, now(), '{}'), true)`

@@ -74,7 +74,8 @@ insert into todo_changes (user_id, todo_id, version, changed_at) values
 insert into sync_horizons values ('another', '1');
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
-delete from users where id = :gone`
+delete from users where id = :gone;
+insert into identity.deleted_users values (:gone, now() - 2 * ${hour}), (:bob, now() - 2 * ${hour})`
 
 /** Fills in ids, secrets (`:$`), their hashes (`:#`) and the password hash where a test's statement names them. */
 export const fill = (statement: string): string =>

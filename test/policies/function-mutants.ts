@@ -65,6 +65,11 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['maker_expires_at', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
   ['sync_state', /ON \(\(?h\.epoch = e\.epoch\)?\)/, 'ON true'],
+  ['delete_content', "app.user_id('account')", 'app.user_id()'],
+  ['delete_content', / or \(app\.logged_in_at\(\).* is not true/],
+  ['delete_rows', ' where user_id = $1'],
+  ['remove_orphans', 'not exists (select from public.users u where u.id = gone)', 'true'],
+  ['remove_orphans', 'perform identity.set_context(own_context)', 'perform own_context'],
   ['schema_version', 'max(', 'min('],
 ]
 /**

@@ -101,6 +101,31 @@ t.test('is not ready before the migrations', async (t) => {
   t.match(await findReadinessFaults(behind.database), [/has not been applied/])
 })
 
+t.test('is not ready with settings that do not fit a database sharded by Citus', async (t) => {
+  // A table and a setting stand in for those of Citus.
+  const sharded = await cloneDatabase(t)
+  await sharded.admin.unsafe(`
+    create table pg_dist_partition (logicalrelid regclass);
+    alter table pg_dist_partition enable row level security, force row level security;
+    create policy everyone on pg_dist_partition for select using (true);
+    grant select on pg_dist_partition to todo_api`)
+  const faults = async (DATABASE_SHARDED: string) => {
+    const app = await createApp(t, sharded, { DATABASE_SHARDED })
+    return findReadinessFaults(app.database)
+  }
+  const settings = /set citus\.propagate_set_commands to local/
+  t.same(await faults('false'), [], 'before the tables are distributed')
+  await sharded.admin`insert into pg_dist_partition values ('todos')`
+  t.match(await faults('false'), [/set DATABASE_SHARDED=true/, settings])
+  t.match(await faults('true'), [settings])
+  const { username, pathname } = new URL(sharded.url)
+  await sharded.admin.unsafe(
+    `alter role ${username} in database ${pathname.slice(1)} set citus.propagate_set_commands = 'local'`,
+  )
+  t.same(await faults('true'), [])
+  t.match(await faults('false'), [/set DATABASE_SHARDED=true/])
+})
+
 t.test('does not take an error of the database for a missing migration', async (t) => {
   const broken = await cloneDatabase(t)
   await broken.admin`create or replace function app.schema_version() returns text language sql as 'select (1 / 0)::text'`

@@ -38,8 +38,8 @@ export const row = (...values: string[]) =>
     int16(values.length),
     ...values.flatMap((value) => [int32(Buffer.byteLength(value)), Buffer.from(value)]),
   )
-export const fault = (code: string, severity = 'ERROR', type = 'E') =>
-  message(type, `S${severity}`, `V${severity}`, `C${code}`, 'Mtold by a test', Buffer.from([0]))
+export const fault = (code: string, severity = 'ERROR', type = 'E', text = 'told by a test') =>
+  message(type, `S${severity}`, `V${severity}`, `C${code}`, `M${text}`, Buffer.from([0]))
 
 /** The answer to one statement with a row. */
 export const one = (value: string) => [begun, columns('x'), row(value), complete('SELECT 1')]
