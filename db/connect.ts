@@ -1,8 +1,10 @@
 import { join } from 'node:path'
+import type { ConnectionOptions } from 'node:tls'
 import { Client } from 'pg'
 import postgres, { type Sql } from 'postgres'
-import { isDatabaseUrl, loadEnvironment } from '../src/config.ts'
+import { isDatabaseUrl } from '../src/config.ts'
 import { explainConnectionError } from '../src/database/connection-errors.ts'
+import { loadEnvironment } from '../src/environment.ts'
 
 /** The database that a command uses, and the variable that contains its URL. */
 export interface Target {
@@ -51,8 +53,11 @@ function loadDatabaseEnvironment(): Target['name'][] {
  * @throws {Error} a one-line message when the connection cannot be opened
  */
 export async function withConnection<T>(target: Target, use: (sql: Sql) => Promise<T>): Promise<T> {
-  await probe(target)
-  const sql = postgres(target.url, { max: 1, connect_timeout: 5, onnotice: () => {} })
+  const ssl = await probe(target)
+  const url = new URL(target.url)
+  // postgres.js ignores sslrootcert, and would send it to the server as a setting.
+  for (const name of [...url.searchParams.keys()]) if (name.startsWith('ssl')) url.searchParams.delete(name)
+  const sql = postgres(url.href, { max: 1, connect_timeout: 5, ssl, onnotice: () => {} })
   try {
     return await use(sql)
   } finally {
@@ -60,8 +65,11 @@ export async function withConnection<T>(target: Target, use: (sql: Sql) => Promi
   }
 }
 
-/** Connects with pg, because postgres.js retries for ever when a server closes its connections. */
-async function probe({ name, url, embedded }: Target): Promise<void> {
+/**
+ * Connects with pg, because postgres.js retries for ever when a server closes its connections.
+ * @returns the TLS options that pg reads from the URL
+ */
+async function probe({ name, url, embedded }: Target): Promise<ConnectionOptions | boolean> {
   const compatible = new URL(url)
   // Without this, pg treats sslmode=require as verify-full.
   compatible.searchParams.set('uselibpqcompat', 'true')
@@ -69,6 +77,7 @@ async function probe({ name, url, embedded }: Target): Promise<void> {
   client.on('error', () => {})
   try {
     await client.connect()
+    return client.ssl
   } catch (cause) {
     const stopped = embedded && (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED'
     const sentence = stopped

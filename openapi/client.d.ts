@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * List todos, newest first
-         * @description Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` has the next, previous and first page; those that would make it too long are left out. Requires the scope `todos:read`.
+         * @description To get the next page, send `next_cursor` as `cursor`, or follow the `Link` header. `offset` also works, but may skip or repeat todos when they change. Requires the scope `todos:read`.
          */
         get: operations["listTodos"];
         put?: never;
@@ -2016,25 +2016,25 @@ export interface operations {
                 completed?: boolean;
                 /** @description 0 none, 1 low, 2 medium, 3 high. */
                 priority?: number;
-                /** @description Has this tag; compared in Unicode NFC. May be repeated: has all of them. */
+                /** @description Todos with this tag. If repeated, with all of them. */
                 tag?: string[];
-                /** @description Every one of these words is in the title or the notes, anywhere, also inside a word, whatever its case and accents. */
+                /** @description Words that the title or notes must all contain, also inside a word. Ignores case and accents. */
                 q?: string;
-                /** @description Has no due date. Not together with `due_from` or `due_before`. */
+                /** @description Todos without a due date. Not with `due_from` or `due_before`. */
                 due?: "none";
-                /** @description Is due at this time or later. */
+                /** @description Due at this time or later. */
                 due_from?: string;
-                /** @description Is due before this time. */
+                /** @description Due before this time. */
                 due_before?: string;
-                /** @description `-` is descending. The id breaks ties. `title` ignores case and accents. Todos without a due date come last, and first descending. */
+                /** @description `-` sorts descending. `title` ignores case and accents. `due_at` puts todos without a date last, `-due_at` first. */
                 sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "due_at" | "-due_at" | "priority" | "-priority" | "position" | "-position" | "title" | "-title";
                 /** @description The maximum number of items on a page. */
                 limit?: number;
                 /** @description Not together with `cursor`. */
                 offset?: number;
-                /** @description The `next_cursor` of the page before, with the same filters and sort. */
+                /** @description The `next_cursor` of the previous page, with the same filters and sort. */
                 cursor?: string;
-                /** @description Adds `total`. */
+                /** @description Adds `total` to the page. */
                 count?: "exact";
             };
             header?: never;

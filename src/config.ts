@@ -4,7 +4,6 @@ import { isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { parse } from 'dotenv'
 
 const packageFile = createRequire(import.meta.url).resolve('todo-api/package.json')
 /** The folder of package.json. Compiled modules are one level deeper, in dist/. */
@@ -24,6 +23,7 @@ const Environment = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', minLength: 1 }),
   DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://' }),
   DATABASE_POOL_SIZE: count(10, 1, 1000),
+  DATABASE_CONNECTION_MAX_AGE_MS: count(600_000, 0, 86_400_000),
   DATABASE_PREPARE: Type.Boolean({ default: true }),
   DATABASE_SHARDED: Type.Boolean({ default: false }),
   JWT_SECRET: Type.String(),
@@ -47,6 +47,7 @@ const Environment = Type.Object({
   SECURITY_CONTACT: Type.String({ default: '', pattern: '^((mailto:|https://)[!-~]+)?$' }),
   ADMIN_PORT: count(0, 0, 65535),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', minLength: 1 }),
+  ADMIN_TOKEN: Type.String({ default: '', pattern: '^([!-~]{32,})?$' }),
   EVENT_LOOP_DELAY_LIMIT_MS: count(250, 0, 600_000),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
@@ -82,6 +83,7 @@ const needs: Partial<Record<keyof Config, string>> = {
   BASE_PATH: 'must be a path like /api, without a slash at its end, or not set',
   REDIS_URL: 'must be a redis:// or rediss:// URL, or not set',
   SECURITY_CONTACT: 'must be a mailto: or https:// URL, or not set',
+  ADMIN_TOKEN: 'must be at least 32 printable ASCII characters without spaces, or not set',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 }
 
@@ -121,6 +123,10 @@ function parseProxies(list: string): string[] {
   return entries
 }
 
+/** Whether only this machine can connect to a host. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+
 /** Whether the database drivers can parse the URL; a bare `%` in one of its parts makes them fail. */
 export function isDatabaseUrl(text: string): boolean {
   try {
@@ -156,45 +162,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     throw new Error('JWT_SECRET_PREVIOUS must be at least 32 bytes, or not set.')
   if (config.NODE_ENV === 'production' && config.BCRYPT_COST < 10)
     throw new Error('BCRYPT_COST must be at least 10 when NODE_ENV is production.')
+  if (config.ADMIN_PORT > 0 && !config.ADMIN_TOKEN && !isLoopback(config.ADMIN_HOST))
+    throw new Error('ADMIN_TOKEN must be set when ADMIN_HOST is not a loopback address.')
   const TRUST_PROXY = parseProxies(config.TRUST_PROXY)
   const CORS_ORIGINS = parseOrigins(config.CORS_ORIGINS)
   const CORS_ALLOWED_HEADERS = parseHeaderNames(config.CORS_ALLOWED_HEADERS)
   return Object.freeze({ ...config, TRUST_PROXY, CORS_ORIGINS, CORS_ALLOWED_HEADERS })
-}
-
-/**
- * Variables that the drivers and dbmate read by themselves, and that could override the URL. PGPASSWORD stays, for a
- * URL without a password.
- */
-const DRIVER_VARIABLES = /^(PG(?!PASSWORD$)|DBMATE_)/i
-
-/**
- * Reads .env files into process.env and removes the variables that only PostgreSQL's own tools use. Existing variables
- * win over files, earlier files over later ones. Missing files are skipped.
- * @throws {Error} a one-line message that names the file, never a value
- */
-export function loadEnvironment(files: readonly string[] = ['.env']): void {
-  for (const file of files) {
-    for (const [name, value] of Object.entries(readVariables(file))) process.env[name] ??= value
-  }
-  for (const name of Object.keys(process.env).filter((name) => DRIVER_VARIABLES.test(name)))
-    delete process.env[name]
-}
-
-/** With dotenv, which unlike Node's loadEnvFile copes with byte order marks, tabs and trailing spaces. */
-function readVariables(file: string): Record<string, string> {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(file)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return {}
-    throw new Error(`The file ${file} cannot be read (${code}): change its permissions, or remove it.`, {
-      cause: error,
-    })
-  }
-  // In UTF-16 every ASCII character has a zero byte.
-  if (bytes.includes(0))
-    throw new Error(`The file ${file} is not UTF-8 text, probably UTF-16: save it as UTF-8.`)
-  return parse(bytes.toString('utf8'))
 }

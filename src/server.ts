@@ -2,8 +2,11 @@ import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { withEmbeddedDatabase } from '../db/embedded/with-embedded-database.ts'
 import { buildApp } from './app.ts'
-import { type Config, loadConfig, loadEnvironment, packageInfo } from './config.ts'
+import { type Config, loadConfig, packageInfo } from './config.ts'
 import { explainConnectionError } from './database/connection-errors.ts'
+import { findTransportFault } from './database/transport.ts'
+import { loadEnvironment } from './environment.ts'
+import { makeReadable } from './http/readable-log.ts'
 import { findReadinessFaults } from './service/readiness.ts'
 
 /** Connections that may wait to be accepted: in a burst, dropped ones retry only after a second. The kernel may allow fewer. */
@@ -11,11 +14,13 @@ const BACKLOG = 4096
 
 /** Starts the API. @throws {Error} a one-line message when the database or the port cannot be used */
 async function serve(config: Config): Promise<FastifyInstance> {
-  const app = await buildApp(config)
+  const app = await buildApp(config, { logTo: await makeReadable(process.stdout, config) })
   try {
     const faults = await findReadinessFaults(app.database).catch((cause) => {
       throw new Error(explainConnectionError(cause, config.DATABASE_URL, 'DATABASE_URL'), { cause })
     })
+    const transportFault = findTransportFault(config.DATABASE_URL)
+    if (transportFault) app.log.warn(transportFault)
     if (faults.length > 0) throw new Error(`The database cannot be used. ${faults.join(' ')}`)
     await app
       .listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG })

@@ -18,6 +18,14 @@ t.test('fills in defaults, converts, and freezes', async (t) => {
   t.ok(Object.isFrozen(config))
 })
 
+t.test('serves metrics beyond this machine only with a token', async (t) => {
+  const ADMIN_TOKEN = 'x'.repeat(32)
+  t.match(loadConfig({ ...minimal, ADMIN_PORT: '9464', ADMIN_HOST: '::', ADMIN_TOKEN }), { ADMIN_TOKEN })
+  for (const ADMIN_HOST of ['127.0.0.2', '::1', 'localhost'])
+    t.match(loadConfig({ ...minimal, ADMIN_PORT: '9464', ADMIN_HOST }), { ADMIN_HOST })
+  t.match(loadConfig({ ...minimal, ADMIN_HOST: '0.0.0.0' }), { ADMIN_PORT: 0 }, 'not served at all')
+})
+
 t.test('takes a list of origins', async (t) => {
   const CORS_ORIGINS = 'https://app.example.com, http://localhost:5173'
   t.same(loadConfig({ ...minimal, CORS_ORIGINS }).CORS_ORIGINS, CORS_ORIGINS.split(', '))
@@ -65,6 +73,9 @@ t.test('ends with one sentence that names the variable and not its value', async
     [{ CORS_ALLOWED_HEADERS: 'a\r\nb: c' }, /^CORS_ALLOWED_HEADERS must be/],
     [{ SECURITY_CONTACT: 'security@example.com' }, /^SECURITY_CONTACT must be a mailto: or https:/],
     [{ SECURITY_CONTACT: 'mailto:a\nContact: b' }, /^SECURITY_CONTACT must be/],
+    [{ ADMIN_TOKEN: 'secret' }, /^ADMIN_TOKEN must be at least 32 printable/],
+    [{ ADMIN_PORT: '9464', ADMIN_HOST: '0.0.0.0' }, /^ADMIN_TOKEN must be set when ADMIN_HOST is not a /],
+    [{ ADMIN_PORT: '9464', ADMIN_HOST: '127.example.com' }, /^ADMIN_TOKEN must be set when/],
     [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY must be a comma-separated list/],
     [{ TRUST_PROXY: '1' }, /^TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/33' }, /^TRUST_PROXY must be/],

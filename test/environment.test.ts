@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { loadEnvironment } from '../src/config.ts'
+import { loadEnvironment } from '../src/environment.ts'
 
 t.test('reads .env in every form that editors write', async (t) => {
   const own = { ...process.env }

@@ -1,3 +1,5 @@
+import { READ_ONLY_SERVER } from './server-state.ts'
+
 const certificates: Record<string, string> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'is self-signed',
   SELF_SIGNED_CERT_IN_CHAIN: 'is signed by an unknown authority',
@@ -36,6 +38,8 @@ const causes: Record<string, Explain> = {
   ECONNRESET: ({ name, host }) =>
     `The server ${host} closed the connection: check that ${name} points to a PostgreSQL server, and its sslmode.`,
   CONNECTION_CLOSED: (address) => String(causes.ECONNRESET?.(address)),
+  [READ_ONLY_SERVER]: ({ name, host }) =>
+    `The database server ${host} is a standby or otherwise read-only: point ${name} to the primary.`,
   '28P01': ({ name, user }) =>
     `The password of the user ${user} is wrong, or there is no such user: correct ${name}.`,
   '28000': ({ name, user, database }) =>

@@ -3,7 +3,9 @@ import { connect, Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Config } from '../config.ts'
 import { unavailable, unknownOutcome } from '../http/errors.ts'
+import type { ConnectLimiter } from './connect-limiter.ts'
 import { Pipeline, type PreparedStatements } from './pipeline.ts'
+import { watchServerState } from './server-state.ts'
 import type { Statement } from './statement.ts'
 
 export interface Connection {
@@ -11,13 +13,13 @@ export interface Connection {
   readonly opened: Promise<unknown>
   /** Whether it is open. */
   isOpen: boolean
-  /** Whether it is in no transaction and no statement is running. */
-  readonly idle: boolean
+  /** Whether further work may use it: it is in no transaction, no statement is running, and it is not too old. */
+  readonly reusable: boolean
   /** Whether the tables are sharded by user. */
   readonly sharded: boolean
   /** Sends statements as one pipeline, after the current one. Each statement's `result` settles by itself. */
   send(statements: readonly Statement[]): void
-  /** Called when the connection is lost, with the error for the work that is using it. */
+  /** Called when the connection is lost, with the error for the work that is using it; undefined while none is. */
   onLost: ((reason: unknown) => void) | undefined
   /** Whether the commit of a write has been sent: if the connection is lost now, its outcome is unknown. */
   committing: boolean
@@ -38,11 +40,15 @@ class UtcClient extends Client {
 /** What pg parses the server's messages with. */
 const wireOf = (client: Client) => (client as unknown as { connection: EventEmitter }).connection
 
+/** Idle time after which the kernel probes the server: ten times, a second apart (set by Node). */
+const KEEP_ALIVE_MS = 10_000
+
 /**
  * Opens a connection. Its pg client is never reconnected, so that no statement can reach another connection.
+ * @param limiter decides when it may be opened
  * @param onEnd called once, when the connection is lost or destroyed
  */
-export function openConnection(config: Config, onEnd: () => void): Connection {
+export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: () => void): Connection {
   // We create the socket so that we can destroy it when the server hangs.
   const socket = new Socket()
   const client = new UtcClient({
@@ -52,11 +58,15 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     statement_timeout: config.STATEMENT_TIMEOUT_MS,
     lock_timeout: config.LOCK_TIMEOUT_MS,
     idle_in_transaction_session_timeout: config.IDLE_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     stream: () => socket,
   })
   const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
   let queued: Statement[] = []
   let pipeline: Pipeline | undefined
+  let retirement: NodeJS.Timeout | undefined
+  let isExpired = false
   const sendQueued = () => {
     pipeline = queued.length > 0 ? new Pipeline(queued, prepared, destroy) : undefined
     queued = []
@@ -70,6 +80,7 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   const destroy = (fault: Error = unavailable()) => {
     if (!connection.isOpen) return
     connection.isOpen = false
+    clearTimeout(retirement)
     onEnd()
     socket.destroy()
     const reason = connection.committing ? unknownOutcome(fault) : fault
@@ -80,14 +91,37 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   client.on('error', (cause) => destroy(unavailable(cause)))
   /** Reported by the server when a setting that changes the meaning of data (encoding, time zone …) has changed. */
   const destroyWhenAltered = () => wireOf(client).on('parameterStatus', () => destroy())
+  /** Connections are replaced at times of their own, so that a moved host name is followed without a storm. */
+  const retireLater = () => {
+    const age = config.DATABASE_CONNECTION_MAX_AGE_MS * (1 - Math.random() / 4)
+    if (age > 0)
+      retirement = setTimeout(() => {
+        isExpired = true
+        if (!connection.onLost) destroy()
+      }, age).unref()
+  }
+  const checkServer = watchServerState(wireOf(client), async () => {
+    const { rows } = await client.query(
+      "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only",
+    )
+    return rows[0].read_only
+  })
+  const connect = async () => {
+    if (socket.destroyed) throw new Error('The pool was closed')
+    await client.connect()
+    await checkServer()
+    destroyWhenAltered()
+    retireLater()
+  }
+  const opened = limiter.run(connect).catch((cause) => {
+    destroy(unavailable(cause))
+    throw unavailable(cause)
+  })
   const connection: Connection = {
-    opened: client.connect().then(destroyWhenAltered, (cause) => {
-      destroy(unavailable(cause))
-      throw unavailable(cause)
-    }),
+    opened,
     isOpen: true,
-    get idle() {
-      return !pipeline && client.getTransactionStatus() === 'I'
+    get reusable() {
+      return !isExpired && !pipeline && client.getTransactionStatus() === 'I'
     },
     sharded: config.DATABASE_SHARDED,
     onLost: undefined,

@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg'
 import { ApiError, insufficientScope, unauthorized, unavailable } from '../http/errors.ts'
+import { READ_ONLY_SERVER } from './server-state.ts'
 
 /** The client error for each constraint that a client can violate; features register them. */
 export type ConstraintErrors = Record<string, () => ApiError>
@@ -36,6 +37,8 @@ export function fromDatabase(error: DatabaseError, constraints: ConstraintErrors
   if (CONFLICT.test(`${error.code}`)) return new ApiError('conflict')
   if (BAD_VALUE.test(`${error.code}`))
     return new ApiError('invalid_request', { detail: 'The database cannot store a value in this request.' })
+  // The server has become read-only. The pool has discarded the connection, and a new one may lead to another server.
+  if (error.code === READ_ONLY_SERVER) return unavailable(error)
   // Lost connection of a sharded database to one of its nodes; serialization failure and deadlock; lock timeout; out of
   // resources; operator intervention, including timeouts.
   return isTransient(error) || /^(08|40|55P03|53|57)/.test(`${error.code}`) ? unavailable(error) : undefined

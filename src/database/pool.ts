@@ -1,7 +1,9 @@
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
 import { overloaded, unavailable } from '../http/errors.ts'
+import { createConnectLimiter } from './connect-limiter.ts'
 import { type Connection, openConnection } from './connection.ts'
+import { type Deferred, defer } from './deferred.ts'
 import { isPolicyViolation } from './errors.ts'
 
 export interface BorrowOptions {
@@ -55,20 +57,27 @@ export function createPool(config: Config): Pool {
   /** The number of connections that each user holds; users without any are left out. */
   const lent = new Map<string, number>()
   const share = shareOf(config.DATABASE_POOL_SIZE)
+  const limiter = createConnectLimiter()
   let borrowed = 0
   let closing = false
   let onDrained = ignore
 
   async function connect(): Promise<Connection> {
-    const connection = openConnection(config, () => {
+    const connection = openConnection(config, limiter, () => {
       open.delete(connection)
       if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
     })
     open.add(connection)
-    await connection.opened
+    await connection.opened.catch((reason) => {
+      // Nothing is left that could serve the queue.
+      if (open.size === 0) for (const { reject } of waiting.splice(0)) reject(reason)
+      throw reason
+    })
     return connection
   }
 
+  /** While connects fail, only a pool without connections tries again; work in others waits for one of them. */
+  const mayOpen = () => open.size < config.DATABASE_POOL_SIZE && (open.size === 0 || !limiter.isBackingOff())
   const heldBy = (user = '') => lent.get(user) ?? 0
   function count(user: string | undefined, change: 1 | -1): void {
     if (user === undefined) return
@@ -78,7 +87,7 @@ export function createPool(config: Config): Pool {
   }
 
   async function acquire(user: string | undefined): Promise<Connection> {
-    if (heldBy(user) < share && (idle.length > 0 || open.size < config.DATABASE_POOL_SIZE)) {
+    if (heldBy(user) < share && (idle.length > 0 || mayOpen())) {
       count(user, 1)
       try {
         return idle.pop() ?? (await connect())
@@ -123,11 +132,10 @@ export function createPool(config: Config): Pool {
   function release(connection: Connection, user: string | undefined): void {
     count(user, -1)
     // Never pass an open transaction on to the next user.
-    if (!connection.idle) connection.destroy()
+    if (!connection.reusable) connection.destroy()
     const free = connection.isOpen ? connection : idle.pop()
     if (free) lend(free)
-    else if (waiting.length > 0 && open.size < config.DATABASE_POOL_SIZE)
-      connect().then(lend, (reason) => takeNext()?.reject(reason))
+    else if (waiting.length > 0 && mayOpen()) connect().then(lend, (reason) => takeNext()?.reject(reason))
   }
 
   async function borrow<T>(
@@ -182,17 +190,4 @@ export function createPool(config: Config): Pool {
 
 interface Waiter extends Deferred<Connection> {
   user: string | undefined
-}
-
-interface Deferred<T> {
-  promise: Promise<T>
-  resolve(value: T): void
-  reject(reason: unknown): void
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function defer<T>(): Deferred<T> {
-  const deferred = {} as Deferred<T>
-  deferred.promise = new Promise((resolve, reject) => Object.assign(deferred, { resolve, reject }))
-  return deferred
 }

@@ -20,7 +20,8 @@ const PARAMETER = new RegExp(`;[ \\t]*(?:(${token})=(?:(${token})|"((?:[^"\\\\]|
 export default fp(
   async (app) => {
     const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-    const parse = app.getDefaultJsonParser('error', 'error')
+    // Members named __proto__ and constructor are ordinary data to JSON.parse. Strict schemas reject them as unknown.
+    const parse = app.getDefaultJsonParser('ignore', 'ignore')
     app.removeAllContentTypeParsers()
 
     // Routes without a body ignore content, as GET does (RFC 9110, sections 9.3.1 and 9.3.5).

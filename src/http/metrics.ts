@@ -1,14 +1,21 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
 import { promisify } from 'node:util'
 import fp from 'fastify-plugin'
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
+import { problemCodes } from './errors.ts'
 
 /** Upper bounds, in seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** Serves Prometheus metrics at /metrics on a separate port, when ADMIN_PORT is set. docs/operations.md describes them. */
+const hash = (text: string) => createHash('sha256').update(text).digest()
+
+/**
+ * Serves Prometheus metrics at /metrics on a separate port, when ADMIN_PORT is set, and only with ADMIN_TOKEN when that
+ * is set. docs/monitoring.md describes them.
+ */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     if (config.ADMIN_PORT === 0) return
@@ -30,6 +37,8 @@ export default fp<{ config: Config }>(
       labelNames: ['code'],
       registers,
     })
+    // From zero, because Prometheus sees no increase in a counter that begins at one.
+    for (const code of problemCodes) problems.inc({ code }, 0)
     app.addHook('onResponse', async ({ method, routeOptions, problem }, reply) => {
       const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode }
       duration.observe(labels, reply.elapsedTime / 1000)
@@ -80,8 +89,11 @@ export default fp<{ config: Config }>(
       },
     })
 
-    const server = createServer(async ({ method, url }, response) => {
+    const expected = hash(`Bearer ${config.ADMIN_TOKEN}`)
+    const server = createServer(async ({ method, url, headers }, response) => {
       if (method !== 'GET' || url !== '/metrics') return response.writeHead(404).end()
+      if (config.ADMIN_TOKEN && !timingSafeEqual(hash(`${headers.authorization}`), expected))
+        return response.writeHead(401, { 'www-authenticate': 'Bearer realm="metrics"' }).end()
       response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
     })
     app.addHook('onReady', async () => {

@@ -26,7 +26,6 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     causes: [
       'A trailing comma, a comment, single quotes or a missing bracket.',
       'A body that is empty, or that the shell changed: quote it with single quotes.',
-      'A member named `__proto__`, which is rejected for safety.',
     ],
     remedy: 'Create the body with a JSON serializer and send it in UTF-8.',
   },
@@ -106,8 +105,9 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     remedy: 'Log in, or use another address.',
   },
   conflict: {
-    meaning: 'The request conflicts with data that is already stored.',
-    causes: ['Another request created the same object at the same time.'],
+    meaning:
+      'The request conflicts with data that is already stored, in a way for which there is no code of its own.',
+    causes: ['A fault of the service, which should have a code for this conflict. The log has the cause.'],
     remedy: 'Read the current state, then decide whether the request is still needed.',
   },
   request_in_progress: {

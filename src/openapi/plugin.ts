@@ -14,7 +14,16 @@ const asset = (filename: string) => ({
   content: readFileSync(join(packageRoot, 'src/openapi/explorer', filename), 'utf8'),
 })
 const mark = asset('mark.svg')
-const css = ['colours.css', 'explorer.css', 'page.css'].map(asset)
+const css = [
+  'colours.css',
+  'frame.css',
+  'operations.css',
+  'responses.css',
+  'controls.css',
+  'dialogs.css',
+  'phone.css',
+  'page.css',
+].map(asset)
 const js = [
   'session.js',
   'dialogs.js',

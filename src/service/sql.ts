@@ -41,6 +41,9 @@ export const findRoleFaults = (tx: Tx) => tx<{ fault: string }>`
       and not exists (select from pg_catalog.pg_depend d
         where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'e')
   union all
+  select 'The database server is a standby or otherwise read-only: use the primary.'
+    where pg_catalog.pg_is_in_recovery() or pg_catalog.current_setting('default_transaction_read_only')::boolean
+  union all
   select format('The role %I is not a member of todo_api.', current_user)
     where not exists (select from own_roles where rolname = 'todo_api')`
 

@@ -23,7 +23,7 @@ const lists: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         tags,
         summary: 'List todos, newest first',
         description:
-          'Page by `next_cursor`, which stays right while todos come and go, or by `offset`. The header `Link` has the next, previous and first page; those that would make it too long are left out.',
+          'To get the next page, send `next_cursor` as `cursor`, or follow the `Link` header. `offset` also works, but may skip or repeat todos when they change.',
         querystring: TodoQuery,
         response: {
           200: {

@@ -43,7 +43,7 @@ const filters = {
       'x-distinct': true,
       minItems: 1,
       maxItems: MAX_TAGS,
-      description: 'Has this tag; compared in Unicode NFC. May be repeated: has all of them.',
+      description: 'Todos with this tag. If repeated, with all of them.',
       examples: [['home']],
     }),
   ),
@@ -53,15 +53,15 @@ const filters = {
       maxLength: 200,
       pattern: NOT_BLANK,
       description:
-        'Every one of these words is in the title or the notes, anywhere, also inside a word, whatever its case and accents.',
+        'Words that the title or notes must all contain, also inside a word. Ignores case and accents.',
       examples: ['plants'],
     }),
   ),
   due: Type.Optional(
-    Type.Literal('none', { description: 'Has no due date. Not together with `due_from` or `due_before`.' }),
+    Type.Literal('none', { description: 'Todos without a due date. Not with `due_from` or `due_before`.' }),
   ),
-  due_from: Type.Optional(Type.String({ ...NewTimestamp, description: 'Is due at this time or later.' })),
-  due_before: Type.Optional(Type.String({ ...NewTimestamp, description: 'Is due before this time.' })),
+  due_from: Type.Optional(Type.String({ ...NewTimestamp, description: 'Due at this time or later.' })),
+  due_before: Type.Optional(Type.String({ ...NewTimestamp, description: 'Due before this time.' })),
 }
 
 export const TodoQuery = Type.Object(
@@ -73,7 +73,7 @@ export const TodoQuery = Type.Object(
           enum: sortKeys.flatMap((key) => [key, `-${key}`]),
           default: '-created_at',
           description:
-            '`-` is descending. The id breaks ties. `title` ignores case and accents. Todos without a due date come last, and first descending.',
+            '`-` sorts descending. `title` ignores case and accents. `due_at` puts todos without a date last, `-due_at` first.',
         }),
       ),
     ),
@@ -82,10 +82,10 @@ export const TodoQuery = Type.Object(
     cursor: Type.Optional(
       Type.String({
         ...cursor,
-        description: 'The `next_cursor` of the page before, with the same filters and sort.',
+        description: 'The `next_cursor` of the previous page, with the same filters and sort.',
       }),
     ),
-    count: Type.Optional(Type.Literal('exact', { description: 'Adds `total`.' })),
+    count: Type.Optional(Type.Literal('exact', { description: 'Adds `total` to the page.' })),
   },
   { additionalProperties: false },
 )

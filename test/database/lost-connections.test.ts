@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { toApiError } from '../../src/http/problems.ts'
+import { findRoleFaults } from '../../src/service/sql.ts'
 import { createApp, problem } from '../support/app.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
 import { setScene } from './scene.ts'
 
-const { credential, database, hold, leavesNothing, list, open, terminate, untilServed, user } =
+const { credential, database, hold, leavesNothing, list, login, open, terminate, untilServed, user } =
   await setScene(t)
 
 t.test('returns 503 when its backend is terminated, and works afterwards', async (t) => {
@@ -119,6 +121,66 @@ t.test('reports a lock that is not released as 503, and a missing table as 500',
   problem(t, await read(), 500, 'internal')
   await database.admin`alter table gone rename to todos`
   t.equal((await read()).statusCode, 200)
+})
+
+t.test('replaces connections at a maximum age, and so follows a server that moves', async (t) => {
+  const [old, other] = [await startProxy(t, database.url), await startProxy(t, database.url)]
+  const proxy = await startProxy(t, old.url)
+  const opened = open({ DATABASE_URL: proxy.url, DATABASE_CONNECTION_MAX_AGE_MS: '500' })
+  const { result, finish } = await hold(opened)
+  const expiry = performance.now() + 500
+  proxy.target = other.url
+  await until('the connection has expired', () => performance.now() > expiry)
+  finish()
+  t.match(await result, [{}], 'a running transaction is not interrupted')
+  t.equal(other.flights, '')
+  await t.resolves(list(opened), 'the next one uses a new connection')
+  t.match(other.flights, '><')
+  await until('an idle connection is closed', () => opened.stats().idle === 0)
+  await t.resolves(list(opened))
+})
+
+t.test('leaves a server that has become read-only', async (t) => {
+  const setting = `alter role ${login} in database ${new URL(database.url).pathname.slice(1)}`
+  const opened = open()
+  const session = () => opened.withoutUser((tx) => tx`select pg_backend_pid()`)
+  const before = await session()
+  const write = opened.withUser(credential, 'read write', (tx) =>
+    Promise.all([
+      tx`select set_config('transaction_read_only', 'on', true)`,
+      tx`insert into todos (id, title, folded_title) values (gen_random_uuid(), 'x', 'x')`,
+    ]),
+  )
+  const error = await write.catch((error) => error)
+  t.match(error, { code: '25006' })
+  t.equal(toApiError(error).code, 'unavailable')
+  t.strictNotSame(await session(), before, 'the connection is replaced')
+
+  await database.admin.unsafe(`${setting} set default_transaction_read_only = on`)
+  const refused = open()
+  t.match(await list(refused).catch(({ cause }) => cause), { code: '25006', message: /is read-only/ })
+  await database.admin.unsafe(`${setting} reset default_transaction_read_only`)
+  await untilServed(refused)
+
+  // Behind a pooler, whose connections are open already.
+  const faults = await database.admin.begin(async (sql) => {
+    await sql`set local default_transaction_read_only = on`
+    return findRoleFaults(sql as never)
+  })
+  t.ok(faults.some(({ fault }) => /is a standby or otherwise read-only/.test(fault)))
+})
+
+t.test('does not attempt a connection for every request while none can be opened', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const opened = open({ DATABASE_URL: proxy.url, DATABASE_POOL_SIZE: '8' })
+  await list(opened)
+  proxy.target = 'postgres://127.0.0.1:1'
+  proxy.cut()
+  const before = proxy.connections
+  for (let n = 0; n < 200; n++) await t.rejects(list(opened), { code: 'unavailable' })
+  t.ok(proxy.connections - before < 20, `${proxy.connections - before} attempts for 200 requests`)
+  proxy.target = database.url
+  await untilServed(opened)
 })
 
 t.test('reaches the server through a Unix socket', async (t) => {

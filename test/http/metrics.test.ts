@@ -43,6 +43,18 @@ t.test('counts requests, problems and connections for Prometheus', async (t) => 
   await t.rejects(fetch(`http://127.0.0.1:${port}/metrics`))
 })
 
+t.test('requires the token when there is one', async (t) => {
+  const port = await freePort()
+  const token = 'x'.repeat(32)
+  await setUp(t, { ADMIN_PORT: String(port), ADMIN_TOKEN: token })
+  const status = async (authorization?: string) => {
+    const url = `http://127.0.0.1:${port}/metrics`
+    return (await fetch(url, authorization ? { headers: { authorization } } : {})).status
+  }
+  for (const wrong of [undefined, token, `Bearer ${token}x`, 'Bearer']) t.equal(await status(wrong), 401)
+  t.equal(await status(`Bearer ${token}`), 200)
+})
+
 t.test('does not start when the port is taken', async (t) => {
   const ADMIN_PORT = String(await freePort())
   const { database } = await setUp(t, { ADMIN_PORT })

@@ -1,6 +1,8 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { createApp, password, setUp, signUp } from '../support/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { makeReadable } from '../../src/http/readable-log.ts'
+import { createApp, password, setUp, signUp, testing } from '../support/app.ts'
 
 const { app, database } = await setUp(t)
 
@@ -60,4 +62,23 @@ t.test('writes one line for each request, and nothing that is secret', async (t)
   ])
   const secrets = [password, user.token, user.refreshToken, user.email, 'unknown@', 'private']
   for (const secret of secrets) t.notOk(lines.join().includes(secret))
+})
+
+t.test('writes readable lines on a terminal, and JSON elsewhere and in production', async (t) => {
+  const log = async (isTTY: boolean, env = {}) => {
+    const out = Object.assign(new PassThrough(), { isTTY, hasColors: () => false })
+    const config = loadConfig({ ...testing, DATABASE_URL: database.url, LOG_LEVEL: 'info', ...env })
+    const logTo = await makeReadable(out, config)
+    const logged = await createApp(t, database, { LOG_LEVEL: 'info' }, { logTo })
+    await logged.inject({ url: '/nothing', headers: { 'x-request-id': 'mine' } })
+    logged.log.warn('a warning')
+    return `${out.read()}`
+  }
+  const line = /^\[\d\d:\d\d:\d\d\] INFO: GET none 404 [\d.]+ ms \{"reqId":"mine","code":"not_found"\}$/m
+  const readable = await log(true)
+  t.match(readable, line)
+  t.match(readable, /WARN: a warning$/m)
+  const production = { NODE_ENV: 'production', BCRYPT_COST: '10' }
+  for (const json of [await log(false), await log(true, production)])
+    t.match(JSON.parse(json.split('\n')[0] ?? ''), { msg: 'request', status: 404 })
 })

@@ -4,7 +4,7 @@ import { readdirSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { withEmbeddedDatabase } from '../../db/embedded/with-embedded-database.ts'
-import { loadEnvironment } from '../../src/config.ts'
+import { loadEnvironment } from '../../src/environment.ts'
 import { blankFile } from './strip-types.mjs'
 
 // `npm run dev`: the service from its sources, anew on every change, within a second. What takes long stays:

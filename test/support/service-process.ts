@@ -25,14 +25,17 @@ export const defaultBounds = {
 }
 
 /** The production build in the end-to-end tests, the sources elsewhere: those need no build. */
-const program = () =>
+const program = (folder: string) =>
   process.env.TEST_BUILD
-    ? [join(process.cwd(), 'dist/src/server.js')]
-    : ['--import', import.meta.resolve('./strip-types.mjs'), join(process.cwd(), 'src/server.ts')]
+    ? [join(folder, 'dist/src/server.js')]
+    : ['--import', import.meta.resolve('./strip-types.mjs'), join(folder, 'src/server.ts')]
 
-/** Starts the server as its own process, in an empty folder, on a free port. */
-export function start(t: Test, env: Record<string, string>, cwd = t.testdir()) {
-  const server = spawn(process.execPath, program(), {
+/**
+ * Starts the server as its own process, in an empty folder, on a free port.
+ * @param version the folder of the build
+ */
+export function start(t: Test, env: Record<string, string>, cwd = t.testdir(), version = process.cwd()) {
+  const server = spawn(process.execPath, program(version), {
     cwd,
     env: {
       ...process.env,

@@ -10,6 +10,8 @@ export async function startProxy(t: Test, target: string, listenOn?: string) {
     target,
     /** `>` for each burst of data to the server, `<` for each burst back. */
     flights: '',
+    /** The number of connections so far. */
+    connections: 0,
     /** All that was sent to the server. */
     sent: '',
     /** While true, what the server answers is not passed on. */
@@ -23,6 +25,7 @@ export async function startProxy(t: Test, target: string, listenOn?: string) {
     },
   }
   const server = createServer((client) => {
+    proxy.connections++
     const { hostname, port } = new URL(proxy.target)
     const upstream = connect(Number(port), hostname)
     let left = proxy.cutAfter?.()

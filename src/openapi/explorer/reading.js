@@ -1,6 +1,6 @@
 // @ts-nocheck: plain JavaScript for the browser.
 
-/** An operation that fits the screen: its errors in one table, one line each. */
+/** An operation that fits the screen: its errors in a list, by status, one line each. */
 const readingPlugin = ({ React: { createElement: element } }) => {
   const isError = (_response, status) => /^[45]/.test(status)
 
@@ -9,6 +9,19 @@ const readingPlugin = ({ React: { createElement: element } }) => {
     for (const found of node?.querySelectorAll(selector) ?? []) found.setAttribute(attribute, value)
   }
 
+  const show = (problem) =>
+    element(
+      'div',
+      { className: 'problem', key: problem.code },
+      element('a', { href: problem.type }, problem.code),
+      element(
+        'details',
+        null,
+        element('summary', null, problem.title),
+        element('pre', { tabIndex: 0 }, JSON.stringify(problem, null, 2)),
+      ),
+    )
+
   const Errors = ({ responses }) => {
     const problems = responses
       .valueSeq()
@@ -16,6 +29,7 @@ const readingPlugin = ({ React: { createElement: element } }) => {
         (response) => response.getIn(['content', 'application/problem+json', 'examples'])?.valueSeq() ?? [],
       )
       .map((example) => example.get('value').toJS())
+      .groupBy((problem) => problem.status)
     return element(
       'div',
       { className: 'errors-of-operation' },
@@ -23,20 +37,16 @@ const readingPlugin = ({ React: { createElement: element } }) => {
       element(
         'ul',
         null,
-        problems.map((problem) =>
-          element(
-            'li',
-            { key: problem.code },
-            element('span', { className: 'status' }, problem.status),
-            element('a', { href: problem.type }, problem.code),
+        problems
+          .entrySeq()
+          .map(([status, sameStatus]) =>
             element(
-              'details',
-              null,
-              element('summary', null, problem.title),
-              element('pre', { tabIndex: 0 }, JSON.stringify(problem, null, 2)),
+              'li',
+              { key: status },
+              element('span', { className: 'status' }, status),
+              element('div', { className: 'problems' }, sameStatus.map(show)),
             ),
           ),
-        ),
       ),
     )
   }
@@ -49,10 +59,21 @@ const readingPlugin = ({ React: { createElement: element } }) => {
     return item && `array<${item}>`
   }
 
+  const Nothing = () => null
+
   return {
     // A link inside a button cannot be reached; the address changes when an operation is opened.
-    components: { DeepLink: ({ text }) => element('span', null, text) },
+    components: {
+      DeepLink: ({ text }) => element('span', null, text),
+      // The example has its own tab, and every body is strict.
+      JSONSchema202012KeywordExamples: Nothing,
+      JSONSchema202012KeywordAdditionalProperties: Nothing,
+      JSONSchema202012ExpandDeepButton: Nothing,
+    },
     wrapComponents: {
+      // The description says what a pattern means.
+      JSONSchema202012KeywordConstraint: (Original) => (props) =>
+        props.constraint.value.startsWith('matches ') ? null : element(Original, props),
       JSONSchema202012KeywordType: (Original) => (props) => {
         const kinds = nameKinds(props.schema ?? {})
         return kinds ? element('strong', null, kinds) : element(Original, props)

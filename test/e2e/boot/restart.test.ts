@@ -1,11 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageInfo } from '../../../src/config.ts'
 import { password } from '../../support/app.ts'
+import { readBlocks } from '../../support/markdown.ts'
 import { post, start, stop } from '../../support/service-process.ts'
 
-t.test('keeps data and tokens across restarts of the embedded database', async (t) => {
+t.test('keeps data and tokens across restarts, and in a backup, of the embedded database', async (t) => {
   const first = start(t, {})
   const api = await first.ready()
   t.match(api, /^http:\/\/127\.0\.0\.1:\d+$/, 'listens on loopback')
@@ -46,13 +48,21 @@ t.test('keeps data and tokens across restarts of the embedded database', async (
   t.equal(await stop(first.server, first.ended, 'SIGINT'), 0, first.said.err)
   t.notOk(existsSync(join(first.cwd, '.data/holder.pid')))
 
-  const third = start(t, {}, first.cwd)
+  // From here on, from the backup that docs/operations.md makes.
+  const restored = join(first.cwd, 'restored')
+  mkdirSync(restored)
+  const [save = '', restore = ''] = readBlocks('docs/operations.md')
+    .filter(({ text }) => text.startsWith('tar '))
+    .map(({ text }) => text)
+  execFileSync('sh', ['-ec', save], { cwd: first.cwd })
+  execFileSync('sh', ['-ec', restore.replace('todo-data', '../todo-data')], { cwd: restored })
+  const third = start(t, {}, restored)
   const again = await third.ready()
   t.equal((await fetch(`${again}/me`, { headers })).status, 200, 'the old token is good')
 
   third.server.kill('SIGKILL')
   await third.ended
-  const fourth = start(t, {}, first.cwd)
+  const fourth = start(t, {}, restored)
   const afterCrash = await fourth.ready()
   const list = await fetch(`${afterCrash}/todos`, { headers })
   t.match(await list.json(), { data: [{ title: 'kept' }] }, 'after a crash, too')

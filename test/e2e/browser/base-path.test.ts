@@ -4,7 +4,7 @@ import { freePort, needs, startProgram } from '../../support/external-programs.t
 import { authorize, execute, startBrowser, tryOut } from './explorer.ts'
 
 // Drawing takes a busy machine long.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('the explorer behind HAProxy, which strips a prefix', needs('haproxy', 'chromium'), async (t) => {
   const { app } = await setUp(t, { BASE_PATH: '/api' })

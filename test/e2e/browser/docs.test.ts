@@ -7,6 +7,7 @@ import {
   findBarriers,
   logInButton,
   logOutButton,
+  openOperation,
   operation,
   overflow,
   phone,
@@ -20,7 +21,7 @@ import {
 } from './explorer.ts'
 
 // Drawing takes a busy machine long.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('the explorer in a browser', needs('chromium'), async (t) => {
   const { app } = await setUp(t, { RATE_LIMIT_LOGIN_ACCOUNT: '3' })
@@ -148,8 +149,6 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
     await block.getByRole('button', { name: 'Try it out' }).waitFor()
     t.equal(await block.getByText('Default Response').count(), 0)
     t.equal(await block.locator('tr.response').count(), 1, 'its success')
-    const { height } = { height: 0, ...(await block.boundingBox()) }
-    t.ok(height > 0 && height < 2 * Number(page.viewportSize()?.height) + 200, `${height} px`)
     await block.getByRole('link', { name: 'malformed_json' }).click()
     await page.getByRole('heading', { name: 'The body is not valid JSON' }).waitFor()
   })
@@ -195,16 +194,11 @@ t.test('the explorer in a browser', needs('chromium'), async (t) => {
         if (device === 'a phone' && colorScheme === 'dark') await picture(page, 'explorer-phone.png')
         t.equal(await execute(block), '201')
         await check('executed')
-        await operation(page, 'listTodos').locator('.opblock-summary-control').click()
-        await operation(page, 'listTodos').locator('.errors-of-operation').waitFor()
+        await openOperation(page, 'listTodos')
         await check('list')
+
         await logOutButton(page).click()
-        for (const path of [
-          '/problems',
-          '/problems/invalid_request',
-          '/docs/guide',
-          '/docs/guide/CHANGELOG',
-        ]) {
+        for (const path of ['/problems', '/problems/invalid_request', '/docs/guide', '/docs/guide/api']) {
           await page.goto(path)
           await check(path)
         }

@@ -37,7 +37,7 @@ export async function startBrowser(t: Test, app: FastifyInstance) {
     const context = await browser.newContext({ ...options, baseURL })
     t.teardown(() => context.close())
     const page = await context.newPage()
-    page.setDefaultTimeout(15_000)
+    page.setDefaultTimeout(60_000)
     const complaints: string[] = []
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
@@ -69,12 +69,23 @@ export async function shownStatus(block: Locator): Promise<string> {
   return (await block.locator('.live-responses-table .response-col_status').last().innerText()).trim()
 }
 
-/** Opens an operation to be tried out, with its examples filled in. */
-export async function tryOut(page: Page, operationId: string): Promise<Locator> {
+/** Opens an operation to be read. */
+export async function openOperation(page: Page, operationId: string): Promise<Locator> {
   const block = operation(page, operationId)
   await block.locator('.opblock-summary-control').click()
+  await block.locator('.errors-of-operation').waitFor()
+  return block
+}
+
+export async function startTrying(block: Locator): Promise<void> {
   await block.getByRole('button', { name: 'Try it out' }).click()
   await block.getByRole('button', { name: 'Execute' }).waitFor()
+}
+
+/** Opens an operation to be tried out, with its examples filled in. */
+export async function tryOut(page: Page, operationId: string): Promise<Locator> {
+  const block = await openOperation(page, operationId)
+  await startTrying(block)
   return block
 }
 

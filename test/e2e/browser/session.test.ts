@@ -6,7 +6,7 @@ import { needs } from '../../support/external-programs.ts'
 import { authorize, execute, logInButton, logOutButton, operation, startBrowser, tryOut } from './explorer.ts'
 
 // Drawing takes a busy machine long.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 /** The session as the page keeps it. */
 const kept = (page: Page) =>

@@ -52,6 +52,33 @@ t.test('configures the API in terms that it knows', async (t) => {
   }
 })
 
+t.test('passes on every variable, apart from those that it sets itself', async (t) => {
+  const own = ['NODE_ENV', 'HOST', 'PORT', 'DATABASE_URL', 'DATA_DIR', 'ADMIN_PORT', 'ADMIN_HOST']
+  const names = Object.keys(loadConfig({ ...services.api?.environment })).filter(
+    (name) => !own.includes(name),
+  )
+  const given = Object.fromEntries(names.map((name) => [name, `given-${name}`]))
+  const { api, replica } = readCompose({ ...secrets, ...given }).services
+  for (const name of names) {
+    t.equal(api?.environment?.[name], given[name])
+    if (!['REDIS_URL', 'TRUST_PROXY'].includes(name)) t.equal(replica?.environment?.[name], given[name])
+  }
+  const example = readFileSync('.env.example', 'utf8')
+  const text = readFileSync('compose.yaml', 'utf8')
+  for (const [, name] of text.matchAll(/\$\{(\w+):/g)) t.match(example, `#${name}=`)
+})
+
+t.test('serves metrics in its network once there is a token for them', async (t) => {
+  for (const name of ['api', 'replica']) {
+    t.equal(loadConfig({ ...services[name]?.environment }).ADMIN_PORT, 0)
+    const ADMIN_TOKEN = 'x'.repeat(32)
+    const { environment, ports } = readCompose({ ...secrets, ADMIN_TOKEN }).services[name] ?? {}
+    const expected = { ADMIN_PORT: 9464, ADMIN_HOST: '0.0.0.0', ADMIN_TOKEN }
+    t.match(loadConfig({ ...environment }), expected)
+    t.notMatch(`${ports}`, '9464', 'and not beyond it')
+  }
+})
+
 t.test('bounds statements behind PgBouncer as the API does on a connection of its own', async (t) => {
   const config = loadConfig({ ...services.replica?.environment })
   const query = /connect_query='(.*)'/.exec(configs.pgbouncer?.content ?? '')?.[1]

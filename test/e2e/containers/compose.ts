@@ -34,8 +34,9 @@ export const secrets = {
  */
 export function readCompose(env: Record<string, string>): Compose {
   const text = readFileSync('compose.yaml', 'utf8').replaceAll(
-    /\$\{(\w+):([-?])([^}]*)\}/g,
+    /\$\{(\w+):([-?+])([^}]*)\}/g,
     (_, name: string, kind, rest) => {
+      if (kind === '+') return env[name] ? rest : ''
       const value = env[name] || (kind === '-' ? rest : undefined)
       if (value === undefined) throw new Error(rest)
       return value

@@ -27,8 +27,8 @@ from pg_policies where tablename = 'todos' and roles = '{todo_api}' order by pol
     ],
   )
 
-  await title('That role cheats')
-  await note('-- No user is set: there is nothing to see, nor to delete.')
+  await title('That role tries to bypass the policies')
+  await note('-- No user is set, so no row is visible, and none can be deleted.')
   await ask('select count(*) from todos', [{ count: '0' }])
   await ask('delete from todos', 'DELETE 0')
   await note('-- Around the policies:')
@@ -36,7 +36,7 @@ from pg_policies where tablename = 'todos' and roles = '{todo_api}' order by pol
   await ask('select password_hash from identity.credentials', credentials)
   await ask('alter table todos disable row level security', 'ERROR:  must be owner of table todos')
   await ask('set role postgres', 'ERROR:  permission denied to set role "postgres"')
-  await note('-- With the secret in Bob’s token, an update that forgot its where reaches his row alone:')
+  await note('-- With the secret in Bob’s token, an update without a where clause changes only his row:')
   const { user_id, session_id, secret } = credentialOf(bob.token)
   const authenticate = `select array_length(scopes, 1) as scopes
 from app.authenticate('${user_id}', '${session_id}', '\\x${secret.toString('hex')}')`

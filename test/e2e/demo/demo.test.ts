@@ -18,7 +18,7 @@ t.test('tells the whole story, plain where there is no terminal, and leaves noth
     `$ curl -i $API/register --json '{"email":"ada@example.com","password":"correct horse battery"}'`,
     '$ curl -i -X PATCH $API/todos/$HERS -H "authorization: Bearer $BOB" --json \'{"title":"Mine"}\'',
     '{ "data": [ { "title": "Buy a present for Ada", … } ], … }',
-    '✓ Hers and nobody’s: the same answer, byte for byte, but for these ids',
+    '✓ Her todo and one that does not exist: the same response, byte for byte, except for the ids',
     '401 401 401 401 401\n',
     'HTTP/1.1 429 Too Many Requests\n  Retry-After: ',
     '"code": "revoked_token", … }',
@@ -28,7 +28,7 @@ t.test('tells the whole story, plain where there is no terminal, and leaves noth
     'todo=> set role postgres;\n  ERROR:  permission denied to set role "postgres"\n',
   ])
     t.match(said.out, line)
-  t.match(said.out, /^Every answer was what it had to be\..*\n$/m)
+  t.match(said.out, /^Every response was as expected\..*\n$/m)
   t.same(left(), [])
   t.notOk(isRunning(database))
 })
@@ -37,6 +37,6 @@ t.test('ends with exit code 1 when an answer is not what it says', atOnce, async
   const { said, ended, left } = start(t, { RATE_LIMIT_LOGIN_ACCOUNT: '0' })
   t.equal(await ended, 1)
   t.match(said.err, /^✗ Not so: the status\n {2}expected 429\n {2}got {6}401\n$/)
-  t.notMatch(said.out, '8. ', 'and says no more')
+  t.notMatch(said.out, '7. ', 'and says no more')
   t.same(left(), [])
 })

@@ -6,8 +6,8 @@ import { createScreen } from './screen.ts'
 import { withService } from './service.ts'
 import { tellStory } from './story.ts'
 
-// What the README promises, as a story of a minute on the production build and a database of its own. Each answer
-// is the real one; exit code 1 when one is not what the story says.
+// Shows in a minute what the README promises, on the production build and a database of its own. Each response is real;
+// the exit code is 1 when one differs from what is expected.
 
 const stopping = new AbortController()
 const { signal } = stopping
@@ -27,7 +27,7 @@ try {
     const psql = createPsql(databaseUrl, screen)
     await tellCheat(screen, psql, ada, bob).finally(psql.end)
   })
-  await screen.end('Every answer was what it had to be. The API and its database are gone again.')
+  await screen.end('Every response was as expected. The API and its database have been removed.')
 } catch (error) {
   if (!signal.aborted) process.stderr.write(`${(error as Error).message}\n`)
   process.exitCode = signal.aborted ? 128 + constants.signals[signal.reason as NodeJS.Signals] : 1

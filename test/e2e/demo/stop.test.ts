@@ -6,7 +6,7 @@ import { isRunning, program, start } from './process.ts'
 t.test('leaves nothing when it is stopped, or nobody reads on', async (t) => {
   const stops: [string, (demo: ChildProcess) => unknown, number][] = [
     ['The TODO API', (demo) => demo.kill('SIGTERM'), 143],
-    ['3. They make todos', (demo) => demo.kill('SIGINT'), 130],
+    ['3. They create todos', (demo) => demo.kill('SIGINT'), 130],
     ['1. ', (demo) => demo.stdout?.destroy(), 141],
   ]
   const stopped = stops.map(async ([text, stop, code]) => {

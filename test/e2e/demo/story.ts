@@ -52,11 +52,11 @@ async function readToken({ note, answer, check }: Screen, { id, token }: Person)
   await note('# Hers, decoded, without its signature:')
   await answer('reset', tellJson(header), tellJson(claims))
   const facts = [header.alg, claims.sub, claims.exp - claims.iat]
-  await check('It names Ada, and is good for fifteen minutes', facts, ['HS256', id, 900])
+  await check('It names Ada, and expires after fifteen minutes', facts, ['HS256', id, 900])
 }
 
 async function makeTodos({ title }: Screen, { ask }: Curl): Promise<Todo> {
-  await title('They make todos')
+  await title('They create todos, and each sees only their own')
   const make = (as: string, title: string) => ask<Todo>(201, { path: '/todos', as, body: { title } }, todo)
   const { body } = await make('ADA', 'Water the plants')
   await make('ADA', 'Feed the cat')
@@ -64,8 +64,7 @@ async function makeTodos({ title }: Screen, { ask }: Curl): Promise<Todo> {
   return body
 }
 
-async function listTodos({ title, check }: Screen, { ask }: Curl): Promise<void> {
-  await title('Each lists their own todos, and sees no others')
+async function listTodos({ check }: Screen, { ask }: Curl): Promise<void> {
   const list = async (as: string) => {
     const told = { members: ['data', 'title'] }
     const { body } = await ask<{ data: Todo[] }>(200, { path: '/todos', as }, told)
@@ -86,12 +85,16 @@ async function takeId({ title, check }: Screen, { ask, keep }: Curl, made: Todo)
   }
   const hers = await look('HERS', made.id)
   const nobodys = await look('NOBODYS', randomUUID())
-  await check('Hers and nobody’s: the same answer, byte for byte, but for these ids', hers, nobodys)
+  await check(
+    'Her todo and one that does not exist: the same response, byte for byte, except for the ids',
+    hers,
+    nobodys,
+  )
   const path = '/todos/$HERS'
   await ask(404, { path, as: 'BOB', method: 'PATCH', body: { title: 'Mine' } }, problem)
   await ask(404, { path, as: 'BOB', method: 'DELETE' }, problem)
   const { body } = await ask<Todo>(200, { path, as: 'ADA' }, todo)
-  await check('Ada still has it, as it was', body, made)
+  await check('Ada still has it, unchanged', body, made)
 }
 
 async function forgeTokens({ title, note, demand }: Screen, { ask, keep }: Curl, { ada, bob }: People) {
@@ -124,7 +127,7 @@ async function guessPassword({ title, command, answer, demand, check }: Screen, 
   demand('the statuses', statuses, Array(5).fill(401))
   const { headers } = await ask(429, login, { ...problem, headers: ['Retry-After', 'RateLimit'] })
   const seconds = Number(headers.get('retry-after'))
-  await check('The sixth is refused, and told when to come back', seconds > 0 && seconds <= 60)
+  await check('The sixth is rejected, with the number of seconds to wait', seconds > 0 && seconds <= 60)
 }
 
 async function logOut(
@@ -132,13 +135,13 @@ async function logOut(
   { ask }: Curl,
   { token }: Person,
 ): Promise<void> {
-  await title('Ada logs out, and her token dies at once')
-  await note('# A stolen copy is as good as hers, until she logs out.')
+  await title('Ada logs out, and her token is revoked immediately')
+  await note('# A stolen copy of the token would work until she logs out.')
   await ask(200, { path: '/me', as: 'ADA' }, user)
   await ask(204, { path: '/logout', as: 'ADA', method: 'POST' })
   const { body } = await ask(401, { path: '/me', as: 'ADA' }, problem)
   demand('the code', body.code, 'revoked_token')
   const { exp } = decode(token.split('.')[1])
   const minutes = Math.floor((exp - Date.now() / 1000) / 60)
-  await check(`It says that it is good for ${minutes} more minutes, but its session is over`, minutes > 0)
+  await check(`The token would expire in ${minutes} minutes, but its session has ended`, minutes > 0)
 }

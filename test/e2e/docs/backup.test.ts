@@ -1,62 +1,19 @@
-import { execFile } from 'node:child_process'
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import postgres from 'postgres'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { audit } from '../../../db/audit/audit.ts'
-import { accountFor } from '../../../db/embedded/place.ts'
 import { migrate, provision } from '../../../db/embedded/start.ts'
 import { isolationChecks, openWorld } from '../../policies/http.ts'
 import { createApp, logIn, problem, signUp } from '../../support/app.ts'
-import { findProgram, freePort, needs } from '../../support/external-programs.ts'
+import { needs } from '../../support/external-programs.ts'
 import { readBlocks } from '../../support/markdown.ts'
+import { rolePassword, startOwnServer } from '../../support/own-server.ts'
 
 // Runs the commands of docs/operations.md that save a database, and those that bring it back on another server.
 
-const run = promisify(execFile)
 const [save = '', restore = ''] = readBlocks('docs/operations.md')
   .filter(({ text }) => /^pg_dump|^pg_restore/m.test(text))
   .map(({ text }) => text)
 const programs = ['initdb', 'pg_ctl', 'pg_dump', 'pg_dumpall', 'pg_restore', 'psql']
-const password = 'of-this-test'
-
-/** A server of PostgreSQL on a new cluster, and how to run commands there as its superuser. */
-async function startServer(t: Test) {
-  const account = await accountFor(process.getuid?.())
-  const folder = mkdtempSync(join(tmpdir(), 'backup-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  writeFileSync(join(folder, 'password'), password)
-  if (account.uid !== undefined)
-    for (const path of [folder, join(folder, 'password')]) chownSync(path, account.uid, Number(account.gid))
-  const access = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${folder}/password`]
-  const locale = ['--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']
-  const program = (name: string, ...args: string[]) =>
-    run(`${findProgram(name)}`, [`--pgdata=${folder}/data`, ...args], { ...account, cwd: folder })
-  await program('initdb', ...access, ...locale)
-  const port = await freePort()
-  const flags = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off`
-  await program('pg_ctl', 'start', '--wait', `--options=${flags}`, `--log=${folder}/log`)
-  t.teardown(() => program('pg_ctl', 'stop', '--mode=immediate'))
-  const url = (role: string, database: string) =>
-    `postgres://${role}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
-  const env = {
-    ...process.env,
-    PATH: `${dirname(`${findProgram('initdb')}`)}:${process.env.PATH}`,
-    PGHOST: '127.0.0.1',
-    PGPORT: String(port),
-    PGUSER: 'postgres',
-    PGPASSWORD: password,
-  }
-  return {
-    superuserUrl: url('postgres', 'postgres'),
-    migrationUrl: url('todo_owner', 'todo'),
-    databaseUrl: url('todo_login', 'todo'),
-    shell: (commands: string, cwd: string) => run('sh', ['-ec', commands], { env, cwd }),
-    look: () => look(url('postgres', 'todo')),
-  }
-}
 
 /** All rows, and who may do what with them. */
 async function look(url: string) {
@@ -93,7 +50,7 @@ async function look(url: string) {
 }
 
 t.test('brings roles, policies and rows back on another server', needs(...programs), async (t) => {
-  const old = await startServer(t)
+  const old = await startOwnServer(t)
   await provision(old)
   const before = await createApp(t, { url: old.databaseUrl })
   const user = await signUp(before)
@@ -106,13 +63,13 @@ t.test('brings roles, policies and rows back on another server', needs(...progra
 
   const folder = t.testdir()
   await old.shell(save, folder)
-  const was = await old.look()
+  const was = await look(old.adminUrl)
   t.notMatch((await old.shell('cat roles.sql', folder)).stdout, /SCRAM|PASSWORD/, 'holds no password')
 
-  const fresh = await startServer(t)
-  const { stderr } = await fresh.shell(restore.replaceAll('…', password), folder)
+  const fresh = await startOwnServer(t)
+  const { stderr } = await fresh.shell(restore.replaceAll('…', rolePassword), folder)
   t.same(stderr.match(/ERROR: .*/g), ['ERROR:  role "postgres" already exists'])
-  const is = await fresh.look()
+  const is = await look(fresh.adminUrl)
   t.same(is.findings, [], 'the audit finds nothing')
   t.equal((is.rows['public.todos'] as object[]).length, 1)
   const { 'identity.secret_keys': keys, ...rows } = is.rows
@@ -146,7 +103,7 @@ t.test('brings roles, policies and rows back on another server', needs(...progra
 })
 
 t.test('cannot be made by the owner, who sees no rows', needs(...programs), async (t) => {
-  const server = await startServer(t)
+  const server = await startOwnServer(t)
   await provision(server)
   await t.rejects(server.shell(save.replaceAll(/^(pg_dump) /gm, '$1 --username=todo_owner '), t.testdir()), {
     message: /query would be affected by row-level security policy/,

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { loadConfig } from '../../../src/config.ts'
 import { ApiError, problemCodes } from '../../../src/http/errors.ts'
 import { setUp, signUp } from '../../support/app.ts'
-import { needs } from '../../support/external-programs.ts'
+import { findProgram, needs } from '../../support/external-programs.ts'
 import { readBlocks } from '../../support/markdown.ts'
 
 // What the pages in docs say beside their commands: variables, error codes and figures that stand in two places.
@@ -77,10 +78,32 @@ t.test('a pooler sets the timeouts that the API would set', async (t) => {
   for (const file of ['compose.yaml', 'db/README.md']) {
     const text = read(file)
     const set = ['statement', 'lock', 'idle_in_transaction_session'].map((name) =>
-      Number(new RegExp(`set ${name}_timeout = '?(\\d+)`).exec(text)?.[1]),
+      Number(new RegExp(`set ${name}_timeout = (?:'|\\$\\{\\w+:-)(\\d+)`).exec(text)?.[1]),
     )
     t.same(set, expected, file)
   }
+})
+
+t.test('the systemd unit runs the command of npm start, and is confined', async (t) => {
+  const unit = read('docs/todo-api.service')
+  const valuesOf = (name: string) =>
+    [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value]) => value)
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  t.same(valuesOf('ExecStart'), [`/usr/bin/${scripts.start}`])
+  t.same(valuesOf('Environment'), ['NODE_ENV=production'])
+  t.ok(Number(valuesOf('TimeoutStopSec')[0]) * 1000 > config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_GRACE_MS)
+  t.ok(Number(valuesOf('LimitNOFILE')[0]) > config.MAX_CONNECTIONS)
+  const program = findProgram('systemd-analyze')
+  if (!program) return
+  // It checks that the program exists, wherever Node is here.
+  const copy = join(
+    t.testdir({ 'todo-api.service': unit.replace('/usr/bin/node', process.execPath) }),
+    'todo-api.service',
+  )
+  const analyze = (...args: string[]) => promisify(execFile)(program, [...args, copy])
+  t.equal((await analyze('verify')).stderr, '')
+  const { stdout } = await analyze('security', '--offline=true', '--threshold=20')
+  t.match(stdout, /Overall exposure level .*: [01]\.\d OK/)
 })
 
 t.test('the loops of docs/api.md read every page', needs('bash', 'curl', 'python3'), async (t) => {

@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { startCluster } from '../../../db/embedded/cluster.ts'
 import { password } from '../../support/app.ts'
 import { defaultBounds, start as startProcess } from '../../support/service-process.ts'
+import { startStandby } from '../../support/standby.ts'
 import { startProxy } from '../../support/tcp-proxy.ts'
 import { startTemporary } from '../../support/temporary-postgres.ts'
 import { until } from '../../support/until.ts'
@@ -20,6 +21,10 @@ t.teardown(() => stopDatabase())
 const secrets = JSON.parse(readFileSync(join(folder, 'secrets.json'), 'utf8'))
 const login = new URL(embedded.databaseUrl).username
 const POOL_SIZE = 5
+
+const pidFile = join(folder, 'postgres/data/postmaster.pid')
+const signalServer = (signal: NodeJS.Signals) =>
+  process.kill(Number(readFileSync(pidFile, 'utf8').split('\n')[0]), signal)
 
 /** A superuser's connection to the database, wherever that is now. */
 function openAdmin(t: Test) {
@@ -101,8 +106,7 @@ t.test('withstands that PostgreSQL is killed, and comes back', (t) =>
   withstand(
     t,
     async () => {
-      const home = join(folder, 'postgres')
-      process.kill(Number(readFileSync(join(home, 'data/postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL')
+      signalServer('SIGKILL')
     },
     async ({ proxy }) => {
       const cluster = await startCluster(join(folder, 'postgres'), secrets.superuser)
@@ -172,4 +176,21 @@ t.test('keeps what it has acknowledged when it is killed itself', async (t) => {
   await stream.more(50)
   await stream.stop()
   await checkWrites(t, { admin: openAdmin(t) }, stream.writes)
+})
+
+// The last test: the first server is not started again.
+t.test('refuses a standby that a proxy moves to, and uses it once it is promoted', async (t) => {
+  let standby: Awaited<ReturnType<typeof startStandby>> | undefined
+  await withstand(
+    t,
+    async ({ proxy }) => {
+      signalServer('SIGINT')
+      await until('the server has stopped', () => !existsSync(pidFile))
+      standby = await startStandby(t, realpathSync(dirname(pidFile)), embedded.superuserUrl)
+      for (const url of ['databaseUrl', 'superuserUrl'] as const)
+        embedded[url] = Object.assign(new URL(embedded[url]), { port: standby.port }).href
+      proxy.target = embedded.databaseUrl
+    },
+    async () => void (await standby?.promote()),
+  )
 })

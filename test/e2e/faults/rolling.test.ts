@@ -1,4 +1,9 @@
-import t from 'tap'
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
 import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
 import { freePort, needs, startProgram } from '../../support/external-programs.ts'
@@ -27,14 +32,39 @@ backend api
 ${replicas.map((replica, index) => `  server replica${index} 127.0.0.1:${replica}`).join('\n')}
 `
 
-t.test('restarts two replicas one after the other, and no request fails', needs('haproxy'), async (t) => {
+/** What a next version may do: add to tables, and replace what the version before uses by something compatible. */
+const migration = `-- migrate:up
+alter table todos add column colour text not null default 'none'
+  constraint todos_colour_length check (char_length(colour) <= 20);
+grant select (colour), insert (colour), update (colour) on todos to todo_api;
+drop policy todos_select_own on todos;
+create policy todos_select_own on todos for select to todo_api using (user_id = app.user_id());
+comment on policy todos_select_own on todos is 'Users see their own todos only.';
+-- migrate:down
+alter table todos drop column colour;
+`
+
+/** A copy of the build with one more migration. @returns its folder */
+function makeNextVersion(t: Test): string {
+  const copy = realpathSync(mkdtempSync(join(tmpdir(), 'todo-api-test-')))
+  t.teardown(() => rmSync(copy, { recursive: true }))
+  for (const name of ['src', 'db', 'dist', 'package.json'])
+    cpSync(name, join(copy, name), { recursive: true })
+  symlinkSync(realpathSync('node_modules'), join(copy, 'node_modules'))
+  writeFileSync(join(copy, 'db/migrations/20991231000000_next.sql'), migration)
+  return copy
+}
+
+t.test('upgrades two replicas one after the other, and no request fails', needs('haproxy'), async (t) => {
   const database = await cloneDatabase(t)
+  const next = makeNextVersion(t)
   const { token } = await signUp(await createApp(t, database))
   const ports = [await freePort(), await freePort()]
   const cwd = t.testdir()
-  const run = (port: number) =>
-    start(t, { DATABASE_URL: database.url, JWT_SECRET, HOST: '127.0.0.1', PORT: `${port}` }, cwd)
-  const replicas = ports.map(run)
+  const run = (port: number, version = process.cwd()) =>
+    start(t, { DATABASE_URL: database.url, JWT_SECRET, HOST: '127.0.0.1', PORT: `${port}` }, cwd, version)
+  const replicas = ports.map((port) => run(port))
+  const early = run(await freePort(), next)
   for (const { ready } of replicas) await ready()
   const [port, statsPort] = [await freePort(), await freePort()]
   await startProgram(t, 'haproxy', port, ['-db', '-f', '%/haproxy.cfg'], {
@@ -48,12 +78,19 @@ t.test('restarts two replicas one after the other, and no request fails', needs(
     return table.match(/^api,replica\d,.*,UP,/gm)?.length === ports.length
   }
   await until('HAProxy uses both replicas', isBalanced)
+  t.equal(await early.ended, 1, 'the new version does not start before its migration')
+  t.match(early.said.err, 'The migration 20991231000000 has not been applied: run npm run db:migrate.')
   const load = startLoad(() => api, token)
+  await load.more(50)
+  const env = { ...process.env, MIGRATION_DATABASE_URL: database.ownerUrl }
+  await promisify(execFile)(process.execPath, ['src/run.mjs', 'migrate'], { cwd: next, env })
+  await load.more(50)
+  t.same([...new Set(load.answers('/ready'))], [200], 'the old version stays ready')
   for (const [index, replica] of replicas.entries()) {
     await load.more(100)
     replica.server.kill('SIGTERM')
     t.equal(await replica.ended, 0)
-    await run(ports[index] as number).ready()
+    await run(ports[index] as number, next).ready()
     await until('HAProxy uses the replica again', isBalanced)
   }
   await load.more(100)
