@@ -817,6 +817,33 @@ END;
 
 COMMENT ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) IS 'Replaces the hash of the transaction''s user by one of another cost for the same password, just after a login.';
 
+CREATE FUNCTION app.remove_changes(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  removed integer;
+  newest xid8;
+begin
+  with old as (
+    delete from public.todo_changes where (user_id, xid, todo_id, version) in
+      (select user_id, xid, todo_id, version from public.todo_changes
+       where changed_at < now() - interval '30 days' limit least(batch, 1000))
+    returning xid
+  )
+  -- A row of an older history may have a number that this one has not reached.
+  select count(*), max(old.xid) filter (where old.xid < pg_snapshot_xmin(pg_current_snapshot())) into removed, newest
+  from old;
+  if newest is not null then
+    insert into public.sync_horizons as h (epoch, xid) values (identity.sync_epoch(), newest)
+    on conflict on constraint sync_horizons_pkey do update set xid = greatest(h.xid, excluded.xid);
+  end if;
+  return removed;
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_changes(batch integer) IS 'Removes recorded changes after 30 days, at most that many and never more than 1,000, and returns how many were removed.';
+
 CREATE FUNCTION app.remove_expired(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -939,6 +966,23 @@ end
 $$;
 
 COMMENT ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) IS 'Turns off the second factor of the transaction''s user, given the current password''s hash and a login within ten minutes. Returns removed, login_required, wrong_password or not_found.';
+
+CREATE FUNCTION app.remove_trash(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  removed integer;
+  rows constant integer := least(batch, 1000);
+begin
+  delete from public.trashed_todos where (user_id, id) in
+    (select user_id, id from public.trashed_todos where expires_at < now() order by expires_at limit rows);
+  get diagnostics removed = row_count;
+  return removed;
+end
+$$;
+
+COMMENT ON FUNCTION app.remove_trash(batch integer) IS 'Removes expired todos from the trash, at most that many and never more than 1,000, and returns how many were removed.';
 
 CREATE TABLE identity.mail_requests (
     id uuid NOT NULL,
@@ -1141,6 +1185,53 @@ CREATE FUNCTION app.show_user(user_email_folded text) RETURNS TABLE(id uuid, ema
 END;
 
 COMMENT ON FUNCTION app.show_user(user_email_folded text) IS 'What npm run users shows of a user: no secrets and no content.';
+
+CREATE TABLE public.todo_changes (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    todo_id uuid NOT NULL,
+    version integer NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.todo_changes FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.todo_changes IS 'Which transaction wrote which todo, for 30 days. Read by clients that keep a copy of their todos.';
+
+COMMENT ON COLUMN public.todo_changes.xid IS 'The number of the transaction that wrote the todo.';
+
+COMMENT ON COLUMN public.todo_changes.version IS 'The version that it wrote; negative when it deleted the todo.';
+
+CREATE FUNCTION identity.sync_epoch() RETURNS text
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT concat_ws('.'::text, s.system_identifier, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), (SELECT d.oid FROM pg_database d WHERE (d.datname = current_database())), ('public.todo_changes'::regclass)::oid) AS concat_ws FROM pg_control_system() s(pg_control_version, catalog_version_no, system_identifier, pg_control_last_modified));
+
+COMMENT ON FUNCTION identity.sync_epoch() IS 'Names the history in which transaction numbers can be compared.';
+
+CREATE TABLE public.sync_horizons (
+    epoch text NOT NULL,
+    xid xid8 NOT NULL
+);
+
+ALTER TABLE ONLY public.sync_horizons FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.sync_horizons IS 'Up to which transaction changes may have been removed.';
+
+COMMENT ON COLUMN public.sync_horizons.epoch IS 'app.sync_state() of the time: after a restore the numbers of transactions mean something else.';
+
+CREATE FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT e.epoch,
+     COALESCE(h.xid, '0'::xid8) AS "coalesce",
+     pg_snapshot_xmin(pg_current_snapshot()) AS pg_snapshot_xmin
+    FROM (( SELECT identity.sync_epoch() AS epoch) e
+      LEFT JOIN public.sync_horizons h ON ((h.epoch = e.epoch)));
+END;
+
+COMMENT ON FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) IS 'The history that transaction numbers belong to, the last of which changes may be missing, and the oldest that is still running.';
 
 CREATE FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1458,6 +1549,34 @@ COMMENT ON COLUMN public.todos."position" IS 'The user''s own order.';
 
 COMMENT ON COLUMN public.todos.version IS 'Increases by one with every change.';
 
+CREATE TABLE public.trashed_todos (
+    user_id uuid DEFAULT app.user_id() NOT NULL,
+    id uuid NOT NULL,
+    title text NOT NULL,
+    notes text,
+    folded_title text NOT NULL,
+    folded_notes text,
+    completed boolean NOT NULL,
+    completed_at timestamp with time zone,
+    due_at timestamp with time zone,
+    priority smallint NOT NULL,
+    tags text[] NOT NULL,
+    "position" integer NOT NULL,
+    version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (now() + '30 days'::interval) NOT NULL
+);
+
+ALTER TABLE ONLY public.trashed_todos FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.trashed_todos IS 'Deleted todos, until their user restores them or they expire. Never read together with todos.';
+
+COMMENT ON COLUMN public.trashed_todos.version IS 'When it was deleted; a restored todo continues from it.';
+
+COMMENT ON COLUMN public.trashed_todos.expires_at IS 'Written by the API, TRASH_DAYS after the deletion.';
+
 ALTER TABLE ONLY identity.totp_seeds
     ADD CONSTRAINT totp_seeds_pkey PRIMARY KEY (user_id);
 
@@ -1520,8 +1639,17 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.sync_horizons
+    ADD CONSTRAINT sync_horizons_pkey PRIMARY KEY (epoch);
+
+ALTER TABLE ONLY public.todo_changes
+    ADD CONSTRAINT todo_changes_pkey PRIMARY KEY (user_id, xid, todo_id, version);
+
 ALTER TABLE ONLY public.todos
     ADD CONSTRAINT todos_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.trashed_todos
+    ADD CONSTRAINT trashed_todos_pkey PRIMARY KEY (user_id, id);
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
@@ -1547,6 +1675,10 @@ CREATE INDEX refresh_tokens_session_idx ON identity.refresh_tokens USING btree (
 CREATE INDEX sessions_expires_at_idx ON identity.sessions USING btree (expires_at);
 
 CREATE INDEX idempotency_keys_expires_at_idx ON public.idempotency_keys USING btree (expires_at);
+
+CREATE INDEX todo_changes_changed_at_idx ON public.todo_changes USING brin (changed_at) WITH (autosummarize='on');
+
+CREATE INDEX trashed_todos_expires_at_idx ON public.trashed_todos USING btree (expires_at);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (COALESCE(email_folded, lower((email COLLATE "C"))));
 
@@ -1586,8 +1718,14 @@ ALTER TABLE ONLY identity.totp_seeds
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.todo_changes
+    ADD CONSTRAINT todo_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.todos
     ADD CONSTRAINT todos_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.trashed_todos
+    ADD CONSTRAINT trashed_todos_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE identity.access_tokens ENABLE ROW LEVEL SECURITY;
 
@@ -1867,6 +2005,38 @@ CREATE POLICY schema_migrations_select_auth ON public.schema_migrations FOR SELE
 
 CREATE POLICY schema_migrations_select_owner ON public.schema_migrations FOR SELECT TO todo_owner USING (true);
 
+ALTER TABLE public.sync_horizons ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sync_horizons_insert_auth ON public.sync_horizons FOR INSERT TO todo_auth WITH CHECK (true);
+
+COMMENT ON POLICY sync_horizons_insert_auth ON public.sync_horizons IS 'app.remove_changes moves it.';
+
+CREATE POLICY sync_horizons_select_auth ON public.sync_horizons FOR SELECT TO todo_auth USING (true);
+
+COMMENT ON POLICY sync_horizons_select_auth ON public.sync_horizons IS 'app.sync_state reads the horizon.';
+
+CREATE POLICY sync_horizons_update_auth ON public.sync_horizons FOR UPDATE TO todo_auth USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY sync_horizons_update_auth ON public.sync_horizons IS 'app.remove_changes moves it.';
+
+ALTER TABLE public.todo_changes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY todo_changes_delete_auth ON public.todo_changes FOR DELETE TO todo_auth USING ((changed_at < (now() - '30 days'::interval)));
+
+COMMENT ON POLICY todo_changes_delete_auth ON public.todo_changes IS 'app.remove_changes removes old rows.';
+
+CREATE POLICY todo_changes_insert_own ON public.todo_changes FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY todo_changes_insert_own ON public.todo_changes IS 'With todos:write, a write of a todo is recorded.';
+
+CREATE POLICY todo_changes_select_auth ON public.todo_changes FOR SELECT TO todo_auth USING ((changed_at < (now() - '30 days'::interval)));
+
+COMMENT ON POLICY todo_changes_select_auth ON public.todo_changes IS 'The removal finds old rows; no function reads others.';
+
+CREATE POLICY todo_changes_select_own ON public.todo_changes FOR SELECT TO todo_api USING ((user_id = app.user_id()));
+
+COMMENT ON POLICY todo_changes_select_own ON public.todo_changes IS 'Users see the changes of their own todos only.';
+
 ALTER TABLE public.todos ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY todos_delete_account ON public.todos FOR DELETE TO todo_auth USING ((user_id = app.user_id('account'::text)));
@@ -1892,6 +2062,28 @@ COMMENT ON POLICY todos_select_own ON public.todos IS 'Users see their own todos
 CREATE POLICY todos_update_own ON public.todos FOR UPDATE TO todo_api USING ((user_id = app.user_id('todos:write'::text))) WITH CHECK ((user_id = app.user_id('todos:write'::text)));
 
 COMMENT ON POLICY todos_update_own ON public.todos IS 'With todos:write, users change their own todos, and cannot give one away.';
+
+ALTER TABLE public.trashed_todos ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY trashed_todos_delete_auth ON public.trashed_todos FOR DELETE TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY trashed_todos_delete_auth ON public.trashed_todos IS 'app.remove_trash removes expired rows.';
+
+CREATE POLICY trashed_todos_delete_own ON public.trashed_todos FOR DELETE TO todo_api USING ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY trashed_todos_delete_own ON public.trashed_todos IS 'With todos:write, users restore todos or remove them for good.';
+
+CREATE POLICY trashed_todos_insert_own ON public.trashed_todos FOR INSERT TO todo_api WITH CHECK ((user_id = app.user_id('todos:write'::text)));
+
+COMMENT ON POLICY trashed_todos_insert_own ON public.trashed_todos IS 'With todos:write, users delete todos, which moves them here.';
+
+CREATE POLICY trashed_todos_select_auth ON public.trashed_todos FOR SELECT TO todo_auth USING ((expires_at < now()));
+
+COMMENT ON POLICY trashed_todos_select_auth ON public.trashed_todos IS 'The removal finds expired rows; no function reads others.';
+
+CREATE POLICY trashed_todos_select_own ON public.trashed_todos FOR SELECT TO todo_api USING ((user_id = app.user_id()));
+
+COMMENT ON POLICY trashed_todos_select_own ON public.trashed_todos IS 'Users see their own trash only.';
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
@@ -2128,6 +2320,9 @@ GRANT SELECT(password_hash),INSERT(password_hash),UPDATE(password_hash) ON TABLE
 REVOKE ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.rehash(old_password_hash text, new_password_hash text) TO todo_api;
 
+REVOKE ALL ON FUNCTION app.remove_changes(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_changes(batch integer) TO todo_api;
+
 REVOKE ALL ON FUNCTION app.remove_expired(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_expired(batch integer) TO todo_api;
 
@@ -2139,6 +2334,9 @@ GRANT ALL ON FUNCTION app.remove_orphans(batch integer) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.remove_totp(current_password_hash text, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
+
+REVOKE ALL ON FUNCTION app.remove_trash(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.remove_trash(batch integer) TO todo_api;
 
 GRANT DELETE ON TABLE identity.mail_requests TO todo_auth;
 
@@ -2210,6 +2408,31 @@ GRANT SELECT(failures_since),UPDATE(failures_since) ON TABLE identity.totp_seeds
 
 REVOKE ALL ON FUNCTION app.show_user(user_email_folded text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.show_user(user_email_folded text) TO todo_owner;
+
+GRANT DELETE ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(xid) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(xid) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(todo_id),INSERT(todo_id) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(todo_id) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(version),INSERT(version) ON TABLE public.todo_changes TO todo_api;
+GRANT SELECT(version) ON TABLE public.todo_changes TO todo_auth;
+
+GRANT SELECT(changed_at) ON TABLE public.todo_changes TO todo_auth;
+
+REVOKE ALL ON FUNCTION identity.sync_epoch() FROM PUBLIC;
+
+GRANT SELECT(epoch),INSERT(epoch) ON TABLE public.sync_horizons TO todo_auth;
+
+GRANT SELECT(xid),INSERT(xid),UPDATE(xid) ON TABLE public.sync_horizons TO todo_auth;
+
+REVOKE ALL ON FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.sync_state(OUT epoch text, OUT horizon xid8, OUT xmin xid8) TO todo_api;
 
 REVOKE ALL ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.undo_email_change(token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text) TO todo_api;
@@ -2327,11 +2550,51 @@ GRANT SELECT(tags),INSERT(tags),UPDATE(tags) ON TABLE public.todos TO todo_api;
 
 GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE public.todos TO todo_api;
 
-GRANT SELECT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
+GRANT SELECT(version),INSERT(version),UPDATE(version) ON TABLE public.todos TO todo_api;
 
-GRANT SELECT(created_at) ON TABLE public.todos TO todo_api;
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE public.todos TO todo_api;
 
 GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.todos TO todo_api;
+
+GRANT DELETE ON TABLE public.trashed_todos TO todo_api;
+GRANT DELETE ON TABLE public.trashed_todos TO todo_auth;
+
+GRANT SELECT(user_id) ON TABLE public.trashed_todos TO todo_api;
+GRANT SELECT(user_id) ON TABLE public.trashed_todos TO todo_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE public.trashed_todos TO todo_api;
+GRANT SELECT(id) ON TABLE public.trashed_todos TO todo_auth;
+
+GRANT SELECT(title),INSERT(title) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(notes),INSERT(notes) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(folded_title),INSERT(folded_title) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(folded_notes),INSERT(folded_notes) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(completed),INSERT(completed) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(completed_at),INSERT(completed_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(due_at),INSERT(due_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(priority),INSERT(priority) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(tags),INSERT(tags) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT("position"),INSERT("position") ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(version),INSERT(version) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(updated_at),INSERT(updated_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(deleted_at) ON TABLE public.trashed_todos TO todo_api;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.trashed_todos TO todo_api;
+GRANT SELECT(expires_at) ON TABLE public.trashed_todos TO todo_auth;
 
 REVOKE ALL ON FUNCTION app.start_totp(new_sealed_seed bytea, new_proof_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.start_totp(new_sealed_seed bytea, new_proof_hash bytea) TO todo_api;

@@ -104,7 +104,7 @@ export interface paths {
         post: operations["createTodo"];
         /**
          * Delete completed todos, or all
-         * @description Either `completed=true` or `all=true`. Requires the scope `todos:write`.
+         * @description Either `completed=true` or `all=true`. They move to the trash. Requires the scope `todos:write`.
          */
         delete: operations["deleteTodos"];
         options?: never;
@@ -148,7 +148,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a todo
-         * @description With `If-Match` it is deleted only while it is of that version. Requires the scope `todos:write`.
+         * @description It moves to the trash. With `If-Match` it is deleted only while it is of that version. Requires the scope `todos:write`.
          */
         delete: operations["deleteTodo"];
         options?: never;
@@ -174,6 +174,90 @@ export interface paths {
          * @description In the order given, and all or nothing: the first operation that fails undoes the others. Requires the scope `todos:write`.
          */
         post: operations["batchTodos"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deleted todos, the last deleted first
+         * @description Each stays until its `expires_at`. Requires the scope `todos:read`.
+         */
+        get: operations["listTrash"];
+        put?: never;
+        post?: never;
+        /**
+         * Empty the trash
+         * @description Removes every deleted todo for good. Requires `all=true`. Requires the scope `todos:write`.
+         */
+        delete: operations["emptyTrash"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted todo
+         * @description As it was, with its id; its version grows by one. With `If-Match` only if it was deleted in that version. Requires the scope `todos:write`.
+         */
+        post: operations["restoreTodo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a deleted todo for good
+         * @description Cannot be undone. With `If-Match` only if it was deleted in that version. Requires the scope `todos:write`.
+         */
+        delete: operations["purgeTodo"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/todos/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what has changed since a token
+         * @description Start without `since`, store the todos and `next_token`, and send that as `since` the next time. A change is sent once every transaction that began before it has ended. With `If-None-Match`, the response is a 304 while nothing changes. Requires the scope `todos:read`.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -988,6 +1072,133 @@ export interface components {
              */
             deleted: number;
         };
+        /** @description A deleted todo. */
+        TrashedTodo: {
+            /**
+             * Format: uuid
+             * @description A UUID version 7; newer ids sort after older ones.
+             * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+             */
+            id: string;
+            /**
+             * @description Kept exactly as sent.
+             * @example Water the plants
+             */
+            title: string;
+            /**
+             * @description Kept exactly as sent.
+             * @example The fern needs more than the cactus.
+             */
+            notes: string | null;
+            /**
+             * @description Whether it is done.
+             * @example false
+             */
+            completed: boolean;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            completed_at: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            due_at: string | null;
+            /**
+             * @description 0 none, 1 low, 2 medium, 3 high.
+             * @example 1
+             */
+            priority: number;
+            /**
+             * @description A set, in the order given: a tag is kept in Unicode NFC, and once.
+             * @example [
+             *       "home"
+             *     ]
+             */
+            tags: string[];
+            /**
+             * @description The user's own order.
+             * @example 0
+             */
+            position: number;
+            /**
+             * @description Grows by one with every change.
+             * @example 1
+             */
+            version: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            updated_at: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            deleted_at: string;
+            /**
+             * Format: date-time
+             * @description When it is removed for good. RFC 3339, in UTC.
+             * @example 2026-11-23T09:30:00Z
+             */
+            expires_at: string;
+        };
+        TrashPage: {
+            data: components["schemas"]["TrashedTodo"][];
+            /**
+             * @description The maximum number of items on a page.
+             * @example 20
+             */
+            limit: number;
+            /**
+             * @description Whether more items follow.
+             * @example false
+             */
+            has_more: boolean;
+            /**
+             * @description For the `cursor` parameter of the next page; null when there is none.
+             * @example null
+             */
+            next_cursor: string | null;
+        };
+        ChangePage: {
+            /** @description To be applied in this order. */
+            changes: {
+                /**
+                 * @description `upsert`: store `todo` in place of what you have. `delete`: remove what you have.
+                 * @example upsert
+                 */
+                op: "upsert" | "delete";
+                /**
+                 * Format: uuid
+                 * @description A UUID version 7; newer ids sort after older ones.
+                 * @example 0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d
+                 */
+                id: string;
+                todo?: components["schemas"]["Todo"];
+            }[];
+            /**
+             * @description For `since` in the next request. Store it together with the changes.
+             * @example Yzox.c2lnbmF0dXJl
+             */
+            next_token: string;
+            /**
+             * @description Whether to ask again at once.
+             * @example false
+             */
+            has_more: boolean;
+        };
         /** @description A personal access token. */
         AccessToken: {
             /**
@@ -1286,6 +1497,7 @@ export interface components {
         Export: {
             user: components["schemas"]["User"];
             todos: components["schemas"]["Todo"][];
+            trashed_todos: components["schemas"]["TrashedTodo"][];
             tokens: components["schemas"]["AccessToken"][];
             sessions: components["schemas"]["Session"][];
             events: components["schemas"]["Event"][];
@@ -3631,6 +3843,927 @@ export interface operations {
             };
         };
     };
+    listTrash: {
+        parameters: {
+            query?: {
+                /** @description The maximum number of items on a page. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request succeeded. The body is a TrashPage. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "title": "Water the plants",
+                     *           "notes": "The fern needs more than the cactus.",
+                     *           "completed": false,
+                     *           "completed_at": "2026-11-23T09:30:00Z",
+                     *           "due_at": "2026-11-23T09:30:00Z",
+                     *           "priority": 1,
+                     *           "tags": [
+                     *             "home"
+                     *           ],
+                     *           "position": 0,
+                     *           "version": 1,
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "updated_at": "2026-11-23T09:30:00Z",
+                     *           "deleted_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "limit": 20,
+                     *       "has_more": false,
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TrashPage"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             *
+             *     [`invalid_cursor`](/problems/invalid_cursor): Invalid cursor for this list.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_implemented`](/problems/not_implemented): Not available on this installation. */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    emptyTrash: {
+        parameters: {
+            query: {
+                /**
+                 * @description Confirms that all of them are meant.
+                 * @example true
+                 */
+                all: true;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request succeeded. The body is a Deleted. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deleted": 3
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_implemented`](/problems/not_implemented): Not available on this installation. */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreTodo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.1). */
+                "if-match"?: string;
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
+                "if-none-match"?: string;
+                /** @description Makes retries safe: for 24 hours, the same request with the same key is executed only once. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description A UUID version 7; newer ids sort after older ones. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Restored. */
+            200: {
+                headers: {
+                    /** @description The version as a strong entity tag (RFC 9110, section 8.8.3). */
+                    etag?: string;
+                    /** @description `true` when this is the recorded response of an earlier request. */
+                    "idempotent-replayed"?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *       "title": "Water the plants",
+                     *       "notes": "The fern needs more than the cactus.",
+                     *       "completed": false,
+                     *       "completed_at": "2026-11-23T09:30:00Z",
+                     *       "due_at": "2026-11-23T09:30:00Z",
+                     *       "priority": 1,
+                     *       "tags": [
+                     *         "home"
+                     *       ],
+                     *       "position": 0,
+                     *       "version": 1,
+                     *       "created_at": "2026-11-23T09:30:00Z",
+                     *       "updated_at": "2026-11-23T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Todo"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`precondition_failed`](/problems/precondition_failed): The resource was modified since you read it. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`idempotency_key_reused`](/problems/idempotency_key_reused): The Idempotency-Key was used for a different request. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_implemented`](/problems/not_implemented): Not available on this installation. */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purgeTodo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.1). */
+                "if-match"?: string;
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description A UUID version 7; newer ids sort after older ones. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`not_found`](/problems/not_found): Not found.
+             *
+             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
+             */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`precondition_failed`](/problems/precondition_failed): The resource was modified since you read it. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_implemented`](/problems/not_implemented): Not available on this installation. */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description The last `next_token`. Without it, all todos are sent. */
+                since?: string;
+                /** @description The maximum number of changes on a page. */
+                limit?: number;
+            };
+            header?: {
+                /** @description Entity tags, or `*` (RFC 9110, section 13.1.2). */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes. */
+            200: {
+                headers: {
+                    /** @description Sent when there are no changes (RFC 9110, section 8.8.3). */
+                    etag?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changes": [
+                     *         {
+                     *           "op": "upsert",
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "todo": {
+                     *             "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *             "title": "Water the plants",
+                     *             "notes": "The fern needs more than the cactus.",
+                     *             "completed": false,
+                     *             "completed_at": "2026-11-23T09:30:00Z",
+                     *             "due_at": "2026-11-23T09:30:00Z",
+                     *             "priority": 1,
+                     *             "tags": [
+                     *               "home"
+                     *             ],
+                     *             "position": 0,
+                     *             "version": 1,
+                     *             "created_at": "2026-11-23T09:30:00Z",
+                     *             "updated_at": "2026-11-23T09:30:00Z"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_token": "Yzox.c2lnbmF0dXJl",
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChangePage"];
+                };
+            };
+            /** @description Nothing has changed since. */
+            304: {
+                headers: {
+                    /** @description Sent when there are no changes (RFC 9110, section 8.8.3). */
+                    etag?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
+             *
+             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`missing_token`](/problems/missing_token): A bearer token is required.
+             *
+             *     [`invalid_token`](/problems/invalid_token): Invalid token.
+             *
+             *     [`expired_token`](/problems/expired_token): The token has expired.
+             *
+             *     [`revoked_token`](/problems/revoked_token): The token has been revoked or its session has ended.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_acceptable`](/problems/not_acceptable): Only application/json is available. */
+            406: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`sync_token_expired`](/problems/sync_token_expired): The sync token has expired. */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/problems/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/problems/internal): Internal server error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_implemented`](/problems/not_implemented): Not available on this installation. */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/problems/overloaded): The service is overloaded.
+             *
+             *     [`unavailable`](/problems/unavailable): The service is unavailable.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTokens: {
         parameters: {
             query?: {
@@ -5295,6 +6428,26 @@ export interface operations {
                      *           "updated_at": "2026-11-23T09:30:00Z"
                      *         }
                      *       ],
+                     *       "trashed_todos": [
+                     *         {
+                     *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
+                     *           "title": "Water the plants",
+                     *           "notes": "The fern needs more than the cactus.",
+                     *           "completed": false,
+                     *           "completed_at": "2026-11-23T09:30:00Z",
+                     *           "due_at": "2026-11-23T09:30:00Z",
+                     *           "priority": 1,
+                     *           "tags": [
+                     *             "home"
+                     *           ],
+                     *           "position": 0,
+                     *           "version": 1,
+                     *           "created_at": "2026-11-23T09:30:00Z",
+                     *           "updated_at": "2026-11-23T09:30:00Z",
+                     *           "deleted_at": "2026-11-23T09:30:00Z",
+                     *           "expires_at": "2026-11-23T09:30:00Z"
+                     *         }
+                     *       ],
                      *       "tokens": [
                      *         {
                      *           "id": "0198f2c4-7d1a-7c3e-9f55-0d6a4f0b1c2d",
@@ -6722,7 +7875,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The code of a problem, one of `invalid_request`, `invalid_mailed_token`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `code_required`, `invalid_code`, `insufficient_scope`, `email_unverified`, `login_required`, `account_locked`, `not_found`, `mail_disabled`, `method_not_allowed`, `not_acceptable`, `email_taken`, `totp_enabled`, `quota_exceeded`, `conflict`, `request_in_progress`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `overloaded`, `unavailable`.
+                 * @description The code of a problem, one of `invalid_request`, `invalid_mailed_token`, `malformed_json`, `invalid_cursor`, `missing_token`, `invalid_token`, `expired_token`, `revoked_token`, `invalid_credentials`, `code_required`, `invalid_code`, `insufficient_scope`, `email_unverified`, `login_required`, `account_locked`, `not_found`, `mail_disabled`, `method_not_allowed`, `not_acceptable`, `email_taken`, `totp_enabled`, `quota_exceeded`, `conflict`, `request_in_progress`, `sync_token_expired`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `rate_limited`, `internal`, `not_implemented`, `overloaded`, `unavailable`.
                  * @example not_found
                  */
                 code: string;

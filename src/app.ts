@@ -35,6 +35,8 @@ import batch from './todos/batch.ts'
 import lists from './todos/list-routes.ts'
 import todoQuota from './todos/quota.ts'
 import todos from './todos/routes.ts'
+import sync from './todos/sync-routes.ts'
+import trash from './todos/trash-routes.ts'
 import tokens from './tokens/routes.ts'
 import totp from './totp/routes.ts'
 
@@ -132,7 +134,9 @@ export async function buildApp(
   await app.register(lists, { config })
   await app.register(todoQuota, { config, now })
   await app.register(todos, { config })
-  await app.register(batch)
+  await app.register(batch, { config })
+  await app.register(trash, { config })
+  await app.register(sync, { config, now })
   await app.register(tokens)
   await app.register(totp, { config, now })
   // After the features whose rows it exports.

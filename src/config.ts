@@ -16,7 +16,6 @@ export const packageInfo: { version: string; description: string } = JSON.parse(
 
 const count = (fallback: number, minimum = 0, maximum = 1_000_000) =>
   Type.Integer({ default: fallback, minimum, maximum })
-
 const milliseconds = (fallback: number) => count(fallback, 1, 600_000)
 
 const Environment = Type.Object({
@@ -39,6 +38,7 @@ const Environment = Type.Object({
   TOTP_KEY_PREVIOUS: Type.String({ default: '' }),
   BCRYPT_COST: count(12, 4, 16),
   MAX_TODOS: count(100_000, 1),
+  TRASH_DAYS: count(30, 1, 3650),
   RATE_LIMIT_REGISTER: count(5),
   RATE_LIMIT_LOGIN: count(10),
   RATE_LIMIT_LOGIN_ACCOUNT: count(5),

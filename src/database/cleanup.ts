@@ -16,10 +16,12 @@ const BATCH_SIZE = 500
 type Removal = (tx: Tx) => Promise<{ removed: number }[]>
 const removals: Removal[] = [
   (tx) => tx`select app.remove_expired(${BATCH_SIZE}) as removed`,
+  (tx) => tx`select app.remove_trash(${BATCH_SIZE}) as removed`,
+  (tx) => tx`select app.remove_changes(${BATCH_SIZE}) as removed`,
   (tx) => tx`select app.remove_orphans(${BATCH_SIZE}) as removed`,
 ]
 
-/** Deletes expired sessions and tokens, old events and orphans at startup and every ten minutes; replicas may do so at once. */
+/** Deletes expired sessions, tokens and trash, old events, changes and orphans at startup and every ten minutes; replicas may do so at once. */
 export default fp(
   async (app) => {
     app.decorate('removeExpired', async () => {

@@ -9,14 +9,18 @@ declare const brand: unique symbol
  */
 export interface Tx {
   <Row extends object>(strings: TemplateStringsArray, ...parts: readonly Part[]): Promise<Row[]>
-  /** Makes the next statement part of another one, which is sent in its place and whose rows it returns. */
-  wrapNext(wrap: (statement: Fragment) => Fragment): void
+  /** Adds a step to the next statement, which must have a place for it: {@link furtherStep}. */
+  addStep(step: Fragment): void
   readonly [brand]: true
 }
 
 type Part = Value | Fragment | ShardFragment
-/** A fragment that depends on the shard. @param shard the user's id on a sharded database, otherwise null */
-export type ShardFragment = (shard: string | null) => Fragment
+/**
+ * A fragment that depends on where it is sent.
+ * @param shard the user's id on a sharded database, otherwise null
+ * @param step what {@link Tx.addStep} has added
+ */
+export type ShardFragment = (shard: string | null, step: Fragment) => Fragment
 
 /** Part of a statement, with its own parameters. Only {@link fragment} and {@link unpreparedFragment} create one. */
 class Fragment {
@@ -50,6 +54,15 @@ export const unpreparedFragment = (strings: TemplateStringsArray, ...parts: read
 export const shardKey: ShardFragment = (shard) =>
   shard === null ? fragment`true` : fragment`user_id = ${shard}`
 
+/** Part of a statement that is left out on a sharded database. Citus runs no INSERT within WITH. */
+export const unlessSharded =
+  (part: Fragment): ShardFragment =>
+  (shard) =>
+    shard === null ? part : fragment``
+
+/** The place for a step in a statement of the form `with written as (…) … select … from written`. */
+export const furtherStep: ShardFragment = (_shard, step) => step
+
 /**
  * PREPARE, SET, LISTEN and their like change the session, which the next user's request shares: they could even replace
  * a prepared statement. The extended protocol takes one command at a time, so its first word tells.
@@ -73,7 +86,7 @@ export function openTransaction(
   let wasFlushed = false
   let pending: Statement[] = []
   let last: Promise<unknown> | undefined
-  let wrap: ((statement: Fragment) => Fragment) | undefined
+  let step: Fragment | undefined
 
   function flush(): void {
     wasFlushed = true
@@ -92,9 +105,8 @@ export function openTransaction(
 
   function send<Row extends object>(strings: TemplateStringsArray, ...parts: readonly Part[]) {
     if (revoked) throw new Error('This transaction has ended')
-    const sent = fragment(strings, ...parts)
-    const { text, values, preparable } = compose(wrap?.(sent) ?? sent, shard)
-    wrap = undefined
+    const { text, values, preparable } = compose(fragment(strings, ...parts), shard, step)
+    step = undefined
     if (!QUERY.test(text))
       throw new Error(`Not allowed in a transaction: ${text.slice(0, 50) || 'an empty statement'}`)
     return add(new Statement(text, values, { preparable })).result as Promise<Row[]>
@@ -104,8 +116,8 @@ export function openTransaction(
     cost.statements++
     return send(strings, ...parts)
   }
-  tx.wrapNext = (next: typeof wrap) => {
-    wrap = next
+  tx.addStep = (next: Fragment) => {
+    step = next
   }
 
   return {
@@ -137,17 +149,21 @@ export function openTransaction(
   }
 }
 
-/** Puts fragments in their places, and numbers the parameters. */
-function compose(statement: Fragment, shard: string | null) {
+/** Puts fragments in their places, and numbers the parameters. @throws {Error} when there is no place for the step */
+function compose(statement: Fragment, shard: string | null, step: Fragment | undefined) {
   const values: Value[] = []
   let preparable = true
+  let hasPlace = false
   const toText = ({ strings, parts, unprepared }: Fragment): string => {
     if (unprepared) preparable = false
     return strings.reduce((text, string, index) => {
       const given = parts[index - 1] as Part
-      const part = typeof given === 'function' ? given(shard) : given
+      if (given === furtherStep) hasPlace = true
+      const part = typeof given === 'function' ? given(shard, step ?? fragment``) : given
       return text + (part instanceof Fragment ? toText(part) : `$${values.push(part)}`) + string
     })
   }
-  return { text: toText(statement), values, preparable }
+  const text = toText(statement)
+  if (step && !hasPlace) throw new Error(`This statement takes no further step: ${text.slice(0, 50)}`)
+  return { text, values, preparable }
 }

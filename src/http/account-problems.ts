@@ -7,8 +7,13 @@ export interface Guide {
   remedy: string
 }
 
-/** The problems of second factors, locked accounts and quotas: part of `problemGuide`. */
+/** The problems of accounts: addresses, second factors, locks and quotas: part of `problemGuide`. */
 export const accountProblems = {
+  email_taken: {
+    meaning: 'Another account uses this email address. Letter case is ignored.',
+    causes: ['You have registered before.'],
+    remedy: 'Log in, or use another address.',
+  },
   code_required: {
     meaning: 'The password is right, and the account has a second factor: the login needs a code as well.',
     causes: ['The member `code` is missing.'],

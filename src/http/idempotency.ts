@@ -13,7 +13,8 @@ declare module 'fastify' {
      * {@link FastifyRequest.withUser} for a write. With an Idempotency-Key the write happens once: its rows are recorded
      * under the key in the same transaction, and a retry returns them. A write without rows counts as failed and is not
      * recorded.
-     * @param statements `one` when `run` sends a single statement: one round trip; `many`: two
+     * @param statements `one` when `run` sends a single statement, with a place for a `furtherStep`: one round trip; `many`:
+     *   two
      * @param check sends statements before those of `run`, in the same round trip, that fail when it must not run
      * @throws {ApiError} request_in_progress (409), idempotency_key_reused (422)
      */
@@ -81,14 +82,10 @@ type Run<Row> = (tx: Tx) => Promise<readonly Row[]>
 
 /** Writes and records in one statement. */
 function runOne<Row>(tx: Tx, key: string, fingerprint: Buffer, run: Run<Row>): Promise<readonly Row[]> {
-  tx.wrapNext(
-    (write) => fragment`
-      with written as (${write}), recorded as (
-        ${recordResult(fragment`
-          select ${key}::text, ${fingerprint}::bytea, jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
-      )
-      select * from written`,
-  )
+  tx.addStep(fragment`, recorded as (
+    ${recordResult(fragment`
+      select ${key}::text, ${fingerprint}::bytea, jsonb_agg(to_jsonb(written)) from written having count(*) > 0`)}
+  )`)
   return run(tx)
 }
 

@@ -38,7 +38,7 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     meaning: 'The cursor does not belong to this list.',
     causes: [
       'The filters or the sort order differ from those of the page that returned the cursor.',
-      'The cursor was cut, changed or made for another user.',
+      'The cursor or sync token was cut, changed or made for another user.',
     ],
     remedy:
       'Send the `next_cursor` of the previous page with the same parameters, or start at the first page.',
@@ -115,11 +115,6 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     causes: ['`Accept: text/html`, or `application/json;q=0`.'],
     remedy: 'Send `Accept: application/json`, or leave the header out.',
   },
-  email_taken: {
-    meaning: 'Another account uses this email address. Letter case is ignored.',
-    causes: ['You have registered before.'],
-    remedy: 'Log in, or use another address.',
-  },
   conflict: {
     meaning:
       'The request conflicts with data that is already stored, in a way for which there is no code of its own.',
@@ -130,6 +125,12 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     meaning: 'A request with the same `Idempotency-Key` has not finished yet.',
     causes: ['A retry was sent while the first request was still running.'],
     remedy: 'Wait for the number of seconds in `Retry-After`, then retry with the same key and body.',
+  },
+  sync_token_expired: {
+    meaning: 'The changes since this sync token are no longer known.',
+    causes: ['The client did not sync for 30 days.', 'The database was restored or replaced.'],
+    remedy:
+      'Start again without `since`. Keep the writes that wait to be sent, and replace the stored todos by those of the responses.',
   },
   precondition_failed: {
     meaning: 'The version of the object is not one that `If-Match` or `If-None-Match` allows.',
@@ -167,6 +168,11 @@ export const problemGuide: Readonly<Record<ProblemCode, Guide>> = {
     meaning: 'The service failed in an unexpected way. It is not your fault.',
     causes: ['A defect in the service. The cause is in its log.'],
     remedy: 'Report the `request_id`. Repeating a write is safe with an `Idempotency-Key`.',
+  },
+  not_implemented: {
+    meaning: 'This installation does not have the operation.',
+    causes: ['Its database is sharded (`DATABASE_SHARDED`), where there is no trash and no sync.'],
+    remedy: 'Deleting a todo is final on this installation. Read the list of todos instead of the changes.',
   },
   overloaded: {
     meaning: 'The service has more work than it can do and rejected the request before starting it.',

@@ -132,12 +132,14 @@ const descriptions = {
   404: 'No such resource for this user: `not_found`; or it needs mail: `mail_disabled`.',
   406: 'The client does not accept JSON: `not_acceptable`.',
   409: 'Conflict with existing data or with a request in progress.',
+  410: 'Changes since this token are no longer known: `sync_token_expired`.',
   412: 'The resource was modified since you read it: `precondition_failed`.',
   413: 'The body is too large: `payload_too_large`.',
   415: 'The body is not JSON: `unsupported_media_type`.',
   422: 'The Idempotency-Key was used for a different request: `idempotency_key_reused`.',
   429: 'Too many requests: `rate_limited`. Retry after the seconds in `Retry-After`.',
   500: 'Internal server error: `internal`.',
+  501: 'Not available on this installation, whose database is sharded: `not_implemented`.',
   503: 'Overloaded or unavailable: `overloaded` or `unavailable`. Retry after the seconds in `Retry-After`.',
 }
 

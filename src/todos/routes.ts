@@ -138,7 +138,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
         operationId: 'deleteTodo',
         tags,
         summary: 'Delete a todo',
-        description: 'With `If-Match` it is deleted only while it is of that version.',
+        description: 'It moves to the trash. With `If-Match` it is deleted only while it is of that version.',
         headers: Type.Object(conditional),
         params: TodoParams,
         response: { 204: Type.Null({ description: 'Deleted.' }), ...problems(400, ...TOKEN, 404, 412) },
@@ -147,7 +147,7 @@ const todos: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
     async (request, reply) => {
       const { id } = request.params
       const precondition = toPrecondition(request.headers)
-      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, precondition))
+      const [gone] = await request.withUser((tx) => deleteTodo(tx, id, precondition, config.TRASH_DAYS))
       if (!gone) throw await explainMissing(request, id, precondition)
       return reply.code(204).send(null)
     },

@@ -75,6 +75,10 @@ export type Todo = Static<typeof Todo>
 export const todoColumns = fragment`
   id, title, notes, completed, completed_at, due_at, priority, tags, position, version, created_at, updated_at`
 
+/** The columns that a todo takes into the trash and out of it, and its version. */
+export const movedColumns = fragment`
+  id, title, notes, folded_title, folded_notes, completed, completed_at, due_at, priority, tags, position, created_at`
+
 export const NewTodo = Type.Object(
   {
     title: Title,

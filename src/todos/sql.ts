@@ -1,7 +1,17 @@
-import { type Fragment, fragment, shardKey, type Tx, unpreparedFragment } from '../database/transaction.ts'
+import {
+  type Fragment,
+  fragment,
+  furtherStep,
+  type ShardFragment,
+  shardKey,
+  type Tx,
+  unlessSharded,
+  unpreparedFragment,
+} from '../database/transaction.ts'
 import type { Precondition } from '../http/conditional.ts'
+import { logDeletions, logWrites } from './change-log.ts'
 import { foldText } from './folded-text.ts'
-import { type NewTodo, type Todo, type TodoPatch, todoColumns } from './schema.ts'
+import { movedColumns, type NewTodo, type Todo, type TodoPatch, todoColumns } from './schema.ts'
 
 // No statement here selects a user: the policies do. `shardKey` only routes a statement to its shard.
 
@@ -13,10 +23,19 @@ export const createTodo = (
   id: string,
   { title, notes = null, completed = false, due_at, priority = 0, tags = [], position = 0 }: NewTodo,
 ) => tx<Todo>`
-  insert into todos (id, title, folded_title, notes, folded_notes, completed, completed_at, due_at, priority, tags, position)
-  values (${id}, ${title}, ${foldText(title)}, ${notes}, ${foldNotes(notes)}, ${completed}, case when ${completed} then now() end,
-          ${due_at ?? null}, ${priority}, ${tags}, ${position})
-  returning ${todoColumns}`
+  ${insertWithSteps(fragment`
+    insert into todos (id, title, folded_title, notes, folded_notes, completed, completed_at, due_at, priority, tags, position)
+    values (${id}, ${title}, ${foldText(title)}, ${notes}, ${foldNotes(notes)}, ${completed}, case when ${completed} then now() end,
+            ${due_at ?? null}, ${priority}, ${tags}, ${position})
+    returning ${todoColumns}`)}`
+
+/** Citus runs no INSERT within WITH. */
+const insertWithSteps =
+  (insert: Fragment): ShardFragment =>
+  (shard) =>
+    shard === null
+      ? fragment`with written as (${insert})${logWrites}${furtherStep} select * from written`
+      : insert
 
 /**
  * Violates todos_quota when the user cannot have so many todos more; otherwise returns how many are left after them. It
@@ -32,7 +51,7 @@ const foldNotes = (notes: string | null) => (notes === null ? null : foldText(no
 export const findTodo = (tx: Tx, id: string) => tx<{ id: string }>`
   select id from todos where ${shardKey} and id = ${id}`
 
-const isMet = ({ allowed, refused }: Precondition) => fragment`
+export const isMet = ({ allowed, refused }: Precondition) => fragment`
   version = any (coalesce(${allowed}::integer[], array[version]))
   and version <> all (coalesce(${refused}::integer[], array[version]))`
 
@@ -62,19 +81,38 @@ export function updateTodo(tx: Tx, id: string, patch: TodoPatch, precondition: P
     .filter(([member]) => Object.hasOwn(patch, member))
     .map(([member, assign]) => assign(patch[member as keyof TodoPatch] as never))
   if (!first)
-    return tx<Todo>`select ${todoColumns} from todos where ${shardKey} and id = ${id} and ${isMet(precondition)}`
+    return tx<Todo>`
+      with written as (
+        select ${todoColumns} from todos where ${shardKey} and id = ${id} and ${isMet(precondition)}
+      )${furtherStep}
+      select * from written`
   // One member is the common case. Of the many combinations no connection keeps a plan.
   const changes = others.reduce((all, next) => unpreparedFragment`${all}, ${next}`, first)
   return tx<Todo>`
-    update todos set ${changes}, version = version + 1, updated_at = now()
-    where ${shardKey} and id = ${id} and ${isMet(precondition)}
-    returning ${todoColumns}`
+    with written as (
+      update todos set ${changes}, version = version + 1, updated_at = now()
+      where ${shardKey} and id = ${id} and ${isMet(precondition)}
+      returning ${todoColumns}
+    )${logWrites}${furtherStep}
+    select * from written`
 }
 
-export const deleteTodo = (tx: Tx, id: string, precondition: Precondition) => tx<{ id: string }>`
-  delete from todos
-  where ${shardKey} and id = ${id} and ${isMet(precondition)}
-  returning id`
+/** Moves what a statement has deleted, `written`, to the trash. On a sharded database there is none. */
+const moveToTrash = (days: number): ShardFragment =>
+  unlessSharded(fragment`, trashed as (
+    insert into trashed_todos (${movedColumns}, version, updated_at, expires_at)
+    select ${movedColumns}, version, updated_at, now() + make_interval(days => ${days}) from written
+  )`)
+
+/** @param trashDays how long it stays in the trash */
+export const deleteTodo = (tx: Tx, id: string, precondition: Precondition, trashDays: number) =>
+  tx<{ id: string }>`
+    with written as (
+      delete from todos
+      where ${shardKey} and id = ${id} and ${isMet(precondition)}
+      returning ${movedColumns}, version, updated_at
+    )${moveToTrash(trashDays)}${logDeletions}
+    select id from written`
 
 /**
  * Locks todos before a batch writes them. Every write of several todos locks them by id, whatever the order in which
@@ -87,18 +125,18 @@ export const lockTodos = (tx: Tx, ids: readonly string[]) => tx`
  * Deletes all todos, or only the completed ones. The array keeps the policies' functions out of a join, where they
  * would be called for each row.
  */
-export const deleteTodos = (tx: Tx, which: 'all' | 'completed') => tx<{ deleted: number }>`
+export const deleteTodos = (tx: Tx, which: 'all' | 'completed', trashDays: number) => tx<{ deleted: number }>`
   with locked as materialized (
     select id from todos
     where ${shardKey} and (completed or ${which === 'all'})
     order by id
     for update
-  ), gone as (
+  ), written as (
     delete from todos
     where ${shardKey} and id = any (array(select id from locked))
-    returning id
-  )
-  select count(*)::integer as deleted from gone`
+    returning ${movedColumns}, version, updated_at
+  )${moveToTrash(trashDays)}${logDeletions}
+  select count(*)::integer as deleted from written`
 
 /** For the export: by id, from the one after `after`. */
 export const exportTodos = (tx: Tx, after: string, limit: number) => tx<Todo>`

@@ -7,6 +7,7 @@ import { conclude, publish } from './report.ts'
 import { measureSeal } from './seal.ts'
 import { withDatabase } from './service.ts'
 import { measureStalls } from './stalls.ts'
+import { measureSync } from './sync.ts'
 import { measureProcesses, measureTax } from './throughput.ts'
 import { measureTrips } from './trips.ts'
 import { measureWrites } from './writes.ts'
@@ -27,6 +28,7 @@ const parts = {
   growth: measureGrowth,
   lists: measureLists,
   writes: measureWrites,
+  sync: measureSync,
   stalls: measureStalls,
 }
 const asked = process.argv.slice(2)

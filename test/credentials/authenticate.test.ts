@@ -120,7 +120,7 @@ t.test('lets no handler write that forgot to ask for the scope', async (t) => {
     { code: '42501' },
   )
   t.same(await write((tx) => updateTodo(tx, id, { title: 'refused' }, ANY_VERSION)), [])
-  t.same(await write((tx) => deleteTodo(tx, id, ANY_VERSION)), [])
+  t.same(await write((tx) => deleteTodo(tx, id, ANY_VERSION, 30)), [])
   t.same(await write((tx) => endSession(tx, decode(someone.token.split('.')[1] as string).sid)), [])
   t.same(await write(deleteMe), [])
   const change = {

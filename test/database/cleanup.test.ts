@@ -51,7 +51,7 @@ t.test(
   async (t) => {
     // As on a sharded database.
     const { app, database } = await setUp(t)
-    for (const table of ['todos', 'idempotency_keys'])
+    for (const table of ['todos', 'idempotency_keys', 'todo_changes'])
       await database.admin`alter table ${database.admin(table)} drop constraint ${database.admin(`${table}_user_id_fkey`)}`
     const [ada, bob] = [await signUp(app), await signUp(app)]
     for (const user of [ada, bob])

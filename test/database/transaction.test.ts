@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Tx } from '../../src/database/transaction.ts'
+import { fragment, furtherStep, type Tx } from '../../src/database/transaction.ts'
 import { ApiError } from '../../src/http/errors.ts'
 import { listTitles, setScene } from './scene.ts'
 
@@ -131,4 +131,19 @@ t.test('works without prepared statements', async (t) => {
   t.same(await opened.withUser(credential, 'read write', (tx) => tx`delete from todos returning title`), [
     { title: 'a' },
   ])
+})
+
+t.test('refuses a further step of a statement that has no place for it', async (t) => {
+  const opened = open()
+  const add = (statement: (tx: Tx) => Promise<object[]>) =>
+    opened.withUser(credential, 'read only', (tx) => {
+      tx.addStep(fragment`, further as (select 1)`)
+      return statement(tx)
+    })
+  await t.rejects(
+    add((tx) => tx`select 1`),
+    { message: 'This statement takes no further step: select 1' },
+  )
+  const one = await add((tx) => tx`with written as (select 1 as one)${furtherStep} select * from written`)
+  t.same(one, [{ one: 1 }])
 })

@@ -12,6 +12,8 @@ const { id } = (await user.ask('POST', '/todos', { title: 'first' })).json()
 const routes = [
   ['GET', '/todos', undefined],
   ['GET', `/todos/${id}`, undefined],
+  ['GET', '/todos/changes', undefined],
+  ['GET', '/trash', undefined],
   ['GET', '/me', undefined],
   ['POST', '/todos', { title: 'another' }],
   ['PATCH', `/todos/${id}`, { title: 'changed' }],

@@ -4,7 +4,8 @@ import type { Tx } from '../../src/database/transaction.ts'
 import { askWith, createApp, signUp } from '../support/app.ts'
 import { cloneDatabase } from '../support/clone-database.ts'
 import { credentialOf } from '../support/credential-of.ts'
-import { findProgram, freePort, needs, startProgram } from '../support/external-programs.ts'
+import { findProgram, needs } from '../support/external-programs.ts'
+import { startPooler } from '../support/pooler.ts'
 
 const CLIENTS = 20
 const TRANSACTIONS = 200
@@ -12,29 +13,6 @@ const TRANSACTIONS = 200
 /** What a client sends next, and what must come of it. */
 type Kind = 'write' | 'read' | 'error' | 'rollback' | 'timeout' | 'nobody' | 'request'
 const kinds: Kind[] = ['write', 'read', 'error', 'write', 'request', 'rollback', 'nobody', 'write', 'read']
-
-/** PgBouncer in transaction mode before a database: how to reach it. */
-async function startPooler(t: Test, url: string): Promise<string> {
-  const { username, password, hostname, port: upstream } = new URL(url)
-  const port = await freePort()
-  await startProgram(t, 'pgbouncer', port, ['%/pgbouncer.ini'], {
-    'users.txt': `"${username}" "${decodeURIComponent(password)}"\n`,
-    'pgbouncer.ini': `
-[databases]
-* = host=${hostname} port=${upstream}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = %/users.txt
-pool_mode = transaction
-default_pool_size = 4
-ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout
-`,
-  })
-  return Object.assign(new URL(url), { port: String(port) }).href
-}
 
 async function keepApart(t: Test, DATABASE_PREPARE: 'true' | 'false') {
   const database = await cloneDatabase(t)

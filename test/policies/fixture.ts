@@ -94,6 +94,12 @@ insert into identity.mail_tokens (user_id, hash, purpose, email, email_folded, c
 insert into identity.mail_requests (id, kind, email_folded) values
   (:new, 'reset_password', 'ada@example.com'), (:gone, 'reset_password', 'nobody@example.com');
 insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'common hers', 'common hers'), (:bob, :other, 'common his', 'common his');
+insert into trashed_todos (user_id, id, title, folded_title, completed, priority, tags, position, version, created_at, updated_at, expires_at)
+  select u, i, 'trashed', 'trashed', false, 0, '{}', 0, 3, now(), now(), now() + after
+  from (values (:ada::uuid, :used::uuid, ${hour}), (:ada, :old, - ${hour}), (:bob, :gone, ${hour})) as row (u, i, after);
+insert into todo_changes (user_id, todo_id, version, changed_at) values
+  (:ada, :own, 1, now()), (:ada, :old, 1, now() - interval '31 days'), (:bob, :other, 1, now());
+insert into sync_horizons values ('another', '1');
 insert into idempotency_keys (user_id, key, fingerprint, expires_at) values
   (:ada, 'own', :#own, now() + ${hour}), (:ada, 'old', :#own, now() - ${hour}), (:bob, 'other', :#own, now() + ${hour});
 delete from users where id = :gone;

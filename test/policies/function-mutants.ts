@@ -101,6 +101,7 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['maker_id', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['maker_expires_at', 'where id = app.credential_id()', 'where id <> app.credential_id()'],
   ['remove_expired', 'from identity.sessions where expires_at < now()', 'from identity.sessions'],
+  ['sync_state', /ON \(\(?h\.epoch = e\.epoch\)?\)/, 'ON true'],
   ['delete_content', "app.user_id('account')", 'app.user_id()'],
   ['delete_content', / or \(app\.logged_in_at\(\).* is not true/],
   ['delete_rows', ' where user_id = $1'],
@@ -163,12 +164,17 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ],
   ['schema_version', 'max(', 'min('],
 ]
-/** These check nothing that a user could get around; test/policies/rotation.test.ts holds the two about keys. */
+/**
+ * These check nothing that a user could get around: what the removals find is decided by policies.
+ * test/policies/rotation.test.ts holds the two about keys.
+ */
 const unchecked = [
   'has_context_key',
   'rotate_context_key',
   'count_mails',
   'request_password_reset',
+  'remove_trash',
+  'remove_changes',
   // test/e2e/db/users.test.ts holds these; only the owner of the database may call them.
   'operate_on_user',
   'show_user',

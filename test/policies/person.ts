@@ -15,7 +15,7 @@ export interface Call {
 }
 
 /** What a user has, and names by an id. */
-const kinds = ['todos', 'tokens', 'sessions'] as const
+const kinds = ['todos', 'trash', 'tokens', 'sessions'] as const
 export type Kind = (typeof kinds)[number]
 /** One of these, or the path of a resource that the tests know by its schema alone. */
 type Things = Kind | `/${string}`
@@ -31,12 +31,17 @@ export const at = <T>(items: Iterable<T>, n: number): T | undefined => {
  */
 export class Person {
   readonly todos = new Map<string, Todo>()
+  /** Deleted todos, the last deleted one last. Empty on a sharded database, which keeps none. */
+  readonly trash = new Map<string, Todo>()
   readonly tokens = new Map<string, string>()
   /** By the id of a token that a personal token made, the id of its maker. */
   readonly makers = new Map<string, string>()
   readonly sessions = new Map<string, { token: string; refreshToken: string }>()
   /** By Idempotency-Key, what was sent and what was answered. */
   readonly keys = new Map<string, { sent: Call; answer: LightMyRequestResponse }>()
+  /** What a client has learned from /todos/changes, and its token. */
+  readonly copy = new Map<string, Todo>()
+  syncToken = ''
   /** Of the list in its default order, two a page. */
   cursor = ''
   events: string[] = []
@@ -45,9 +50,19 @@ export class Person {
   current = ''
   other!: Person
   private readonly app: FastifyInstance
+  readonly sharded: boolean
   private readonly resources = new Map<string, Map<string, unknown>>()
-  constructor(app: FastifyInstance) {
+  constructor(app: FastifyInstance, sharded = false) {
     this.app = app
+    this.sharded = sharded
+  }
+
+  /** Moves todos to the trash: all at once, so the greatest id is listed first. */
+  discard(ids: string[]): void {
+    for (const id of [...ids].sort()) {
+      const todo = this.todos.get(id)
+      if (this.todos.delete(id) && todo && !this.sharded) this.trash.set(id, todo)
+    }
   }
 
   /** Things by their id, of a resource that is known by its path alone. */
@@ -62,9 +77,9 @@ export class Person {
 
   /** Registers a fresh user. */
   async settle(): Promise<this> {
-    for (const known of [...kinds, 'makers', 'keys', 'resources'] as const) this[known].clear()
+    for (const known of [...kinds, 'makers', 'keys', 'copy', 'resources'] as const) this[known].clear()
     const { id, email, token, refreshToken } = await signUp(this.app)
-    Object.assign(this, { id, email, events: [], cursor: '' })
+    Object.assign(this, { id, email, events: [], cursor: '', syncToken: '' })
     this.enter(token, refreshToken)
     return this
   }

@@ -43,7 +43,7 @@ t.test(`answers two users at once as if each were alone: ${numRuns} times, seed 
   }
   // One of them with the routing that Citus needs.
   const property = fc.asyncProperty(script, script, async (hers, his) => {
-    const [ada, bob] = await Promise.all([new Person(app).settle(), new Person(sharded).settle()])
+    const [ada, bob] = await Promise.all([new Person(app).settle(), new Person(sharded, true).settle()])
     Object.assign(ada, { other: bob })
     Object.assign(bob, { other: ada })
     await Promise.all([follow(ada, hers), follow(bob, his)])

@@ -4,6 +4,7 @@ import { type MailedKind, writeToken } from '../../src/credentials/opaque-tokens
 import type { Todo } from '../../src/todos/schema.ts'
 import { password } from '../support/app.ts'
 import type { Call, Kind, Person, Whose } from './person.ts'
+import { trashSteps } from './trash-steps.ts'
 
 /** A third user, whose email is always taken. */
 export const STRANGER = 'stranger@example.com'
@@ -118,6 +119,7 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     const exported = (await me.ask(200, get('/me/export'))).json()
     equal(exported.user.id, me.id)
     deepEqual(exported.todos.reverse(), newestFirst(me))
+    deepEqual(new Set(exported.trashed_todos.map(({ id }: Todo) => id)), new Set(me.trash.keys()))
     for (const part of ['sessions', 'tokens'] as const)
       deepEqual(new Set(exported[part].map(({ id }: { id: string }) => id)), new Set(me[part].keys()))
   },
@@ -240,13 +242,13 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
       me.todos.set(todo.id, todo)
     })
   },
-  'DELETE /todos/{id}': remove('todos', '/todos', (me, id) => me.todos.delete(id)),
+  'DELETE /todos/{id}': remove('todos', '/todos', (me, id) => me.discard([id])),
   async 'DELETE /todos'(me, { completed }) {
     const gone = [...me.todos.values()].filter((todo) => todo.completed || !completed)
     const filter = completed ? 'completed' : 'all'
     const answer = await me.ask(200, { method: 'DELETE', url: `/todos?${filter}=true` })
     equal(answer.json().deleted, gone.length)
-    for (const { id } of gone) me.todos.delete(id)
+    me.discard(gone.map(({ id }) => id))
   },
   async 'POST /todos/batch'(me, { whose, n, title, key }) {
     const create = { op: 'create', todo: { title } }
@@ -261,7 +263,8 @@ export const steps: Record<string, (me: Person, draw: Draw) => Promise<void>> = 
     await me.write(200, call(id), key, (answer) => {
       const [{ todo }] = answer.json().results
       me.todos.set(todo.id, todo)
-      if (id) me.todos.delete(id)
+      if (id) me.discard([id])
     })
   },
+  ...trashSteps,
 }

@@ -8,7 +8,11 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => {
     const path = join('src', name)
-    return { path, text: readFileSync(path, 'utf8'), isSql: /\/(sql|list)\.ts$/.test(path) }
+    return {
+      path,
+      text: readFileSync(path, 'utf8'),
+      isSql: /\/(sql|change-log|list|sync|trash)\.ts$/.test(path),
+    }
   })
 t.ok(sources.length > 20)
 

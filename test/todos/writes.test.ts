@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { Client } from 'pg'
 import t from 'tap'
-import type { Tx } from '../../src/database/transaction.ts'
+import { fragment, type Tx } from '../../src/database/transaction.ts'
 import { ANY_VERSION } from '../../src/http/conditional.ts'
 import type { TodoPatch } from '../../src/todos/schema.ts'
 import { createTodo, deleteTodo, deleteTodos, lockTodos, updateTodo } from '../../src/todos/sql.ts'
@@ -16,7 +16,7 @@ const { app, database } = await setUp(t)
 function compile(strings: TemplateStringsArray, parts: readonly unknown[], values: unknown[] = []): string {
   return strings.reduce((text, string, index) => {
     const given = parts[index - 1]
-    const part = typeof given === 'function' ? given(null) : given
+    const part = typeof given === 'function' ? given(null, fragment``) : given
     const nested = part?.strings ? compile(part.strings, part.parts, values) : `$${values.push(part)}`
     return text + nested + string
   })
@@ -115,10 +115,10 @@ t.test('verifies the context of a write once per statement, however many rows it
   const [first = '', ...others] = rows.map(({ id }) => id)
   const statements: Record<string, (tx: Tx) => Promise<object[]>> = {
     updateTodo: (tx) => updateTodo(tx, first, { title: 'b', completed: true }, ANY_VERSION),
-    deleteTodo: (tx) => deleteTodo(tx, first, ANY_VERSION),
+    deleteTodo: (tx) => deleteTodo(tx, first, ANY_VERSION, 30),
     lockTodos: (tx) => lockTodos(tx, others),
-    'deleteTodos completed': (tx) => deleteTodos(tx, 'completed'),
-    'deleteTodos all': (tx) => deleteTodos(tx, 'all'),
+    'deleteTodos completed': (tx) => deleteTodos(tx, 'completed', 30),
+    'deleteTodos all': (tx) => deleteTodos(tx, 'all', 30),
   }
   for (const [name, run] of Object.entries(statements)) {
     const plan = await explain(user.token, async (tx) => toText(await run(tx)))

@@ -3,7 +3,7 @@ import t from 'tap'
 import { audit } from '../../../db/audit/audit.ts'
 import { migrate, provision } from '../../../db/embedded/start.ts'
 import { isolationChecks, openWorld } from '../../policies/http.ts'
-import { createApp, logIn, signUp } from '../../support/app.ts'
+import { createApp, logIn, problem, signUp } from '../../support/app.ts'
 import { needs } from '../../support/external-programs.ts'
 import { readBlocks } from '../../support/markdown.ts'
 import { rolePassword, startOwnServer } from '../../support/own-server.ts'
@@ -58,6 +58,7 @@ t.test('brings roles, policies and rows back on another server', needs(...progra
   await user.ask('POST', '/todos', todo, { 'idempotency-key': 'key' })
   const pat = (await user.ask('POST', '/tokens', { name: 'x', scopes: ['todos:read'] })).json()
   const shown = (await user.ask('GET', '/todos')).json()
+  const { next_token } = (await user.ask('GET', '/todos/changes')).json()
   await before.close()
 
   const folder = t.testdir()
@@ -95,6 +96,9 @@ t.test('brings roles, policies and rows back on another server', needs(...progra
       shown,
       'whoever was logged in still is',
     )
+  const expired = await again.ask('GET', `/todos/changes?since=${next_token}`)
+  problem(t, expired, 410, 'sync_token_expired')
+  t.equal((await again.ask('GET', '/todos/changes')).json().changes.length, 1)
   for (const check of Object.values(isolationChecks)) await check(await openWorld(after))
 })
 

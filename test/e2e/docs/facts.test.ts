@@ -118,7 +118,7 @@ t.test('the loops of docs/api.md read every page', needs('bash', 'curl', 'python
     python: ['python3', '-c'],
   }
   const loops = readBlocks('docs/api.md').filter(({ language }) => language in programs)
-  t.equal(loops.length, 3)
+  t.equal(loops.length, 4)
   for (const { language, text } of loops) {
     const [program = '', ...args] = programs[language] ?? []
     const { stdout } = await promisify(execFile)(program, [...args, text], { env })

@@ -43,6 +43,8 @@ const ofAda = async (admin: postgres.Sql) => {
     union all select recovery_codes::text from identity.recovery_codes where user_id = :ada
     union all select locked_users::text from identity.locked_users where user_id = :ada
     union all select todos::text from todos where user_id = :ada
+    union all select trashed_todos::text from trashed_todos where user_id = :ada and expires_at > now()
+    union all select todo_changes::text from todo_changes where user_id = :ada and changed_at > now() - interval '30 days'
     union all select idempotency_keys::text from idempotency_keys where user_id = :ada) as all_rows`),
   )
   return row?.rows
