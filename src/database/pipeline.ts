@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
 import { isPreparedStale } from './errors.ts'
+import { encodeBatch } from './messages.ts'
 import type { Column, Prepared, Statement } from './statement.ts'
 
 /** A connection's prepared statements by SQL text. */
@@ -36,22 +37,11 @@ export class Pipeline implements Submittable {
   }
 
   submit(wire: Wire): void {
-    // Send all messages in one packet.
-    wire.stream.cork()
-    for (const statement of this.#statements) {
-      const { text, values } = statement
+    const bound = this.#statements.map((statement) => {
       const { name, columns } = this.#prepare(statement)
-      if (!columns) {
-        // A failed attempt may have prepared it. Closing one that does not exist is not an error.
-        if (name) wire.close({ type: 'S', name }, true)
-        wire.parse({ name, text, types: [] }, true)
-      }
-      wire.bind({ statement: name, values: values as string[] }, true)
-      if (!columns) wire.describe({ type: 'P' }, true)
-      wire.execute(null, true)
-    }
-    wire.sync()
-    wire.stream.uncork()
+      return { name, text: columns ? undefined : statement.text, values: statement.values }
+    })
+    wire.stream.write(encodeBatch(bound))
   }
 
   #prepare(statement: Statement): Prepared {
@@ -66,46 +56,31 @@ export class Pipeline implements Submittable {
    * Applies a message to the current statement. Never throws: an exception here would end the process.
    * @param handle returns whether the message was expected
    */
-  #receive(what: string, handle: (statement: Statement) => boolean): void {
+  #receive<T>(what: string, handle: (statement: Statement, message: T) => boolean, message: T): void {
     const statement = this.#statements[this.#completed]
     try {
-      if (statement && handle(statement)) return
+      if (statement && handle(statement, message)) return
     } catch {}
     this.#onBroken(new Error(`PostgreSQL sent an unexpected ${what}`))
   }
 
   handleRowDescription({ fields }: { fields: FieldDef[] }): void {
-    this.#receive('RowDescription', ({ prepared }) => {
-      prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
-      return true
-    })
+    this.#receive('RowDescription', readColumns, fields)
   }
 
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    this.#receive('DataRow', ({ prepared: { columns }, rows }) => {
-      const row: Record<string, unknown> = {}
-      columns?.forEach(({ name, parse }, index) => {
-        const field = fields[index] as string | null
-        row[name] = field === null ? null : parse(field)
-      })
-      rows.push(row)
-      return columns?.length === fields.length
-    })
+    this.#receive('DataRow', readRow, fields)
   }
 
   handleCommandComplete({ text: tag }: { text: string }): void {
-    this.#receive(`CommandComplete: ${tag}`, (statement) => {
-      statement.prepared.columns ??= []
-      statement.tag = tag
-      this.#completed++
-      return statement.isControl === CONTROL_TAG.test(tag)
-    })
+    this.#receive('CommandComplete', readTag, tag)
+    this.#completed++
   }
 
-  handleEmptyQuery = (): void => this.#receive('EmptyQueryResponse', () => false)
-  handlePortalSuspended = (): void => this.#receive('PortalSuspended', () => false)
-  handleCopyInResponse = (): void => this.#receive('CopyInResponse', () => false)
-  handleCopyData = (): void => this.#receive('CopyData', () => false)
+  handleEmptyQuery = (): void => this.#receive('EmptyQueryResponse', isUnexpected, null)
+  handlePortalSuspended = (): void => this.#receive('PortalSuspended', isUnexpected, null)
+  handleCopyInResponse = (): void => this.#receive('CopyInResponse', isUnexpected, null)
+  handleCopyData = (): void => this.#receive('CopyData', isUnexpected, null)
 
   /** pg reports an unknown message as an error without a code. */
   handleError(error: Error): void {
@@ -137,10 +112,33 @@ export class Pipeline implements Submittable {
   }
 }
 
+// Each reads a message into its statement, and returns whether the message was expected.
+const isUnexpected = () => false
+function readColumns({ prepared }: Statement, fields: readonly FieldDef[]): boolean {
+  prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
+  return true
+}
+function readRow({ prepared: { columns = [] }, rows }: Statement, fields: readonly (string | null)[]): boolean {
+  const row: Record<string, unknown> = {}
+  for (let index = 0; index < columns.length; index++) {
+    const { name, parse } = columns[index] as Column
+    const field = fields[index] as string | null
+    row[name] = field === null ? null : parse(field)
+  }
+  rows.push(row)
+  return columns.length === fields.length
+}
+function readTag(statement: Statement, tag: string): boolean {
+  statement.prepared.columns ??= []
+  statement.tag = tag
+  return statement.isControl === CONTROL_TAG.test(tag)
+}
+
 /** The name is a hash of the SQL: behind a pooler it may be unknown, but never means other SQL. */
 const nameOf = (text: string) => createHash('sha256').update(text).digest('base64url')
 
 /** Turns the server's text into RFC 3339. A Date would lose the microseconds. */
-const parseTimestamp = (text: string) => text.replace(' ', 'T').replace('+00', 'Z')
+const parseTimestamp = (text: string) =>
+  text.endsWith('+00') ? `${text.slice(0, 10)}T${text.slice(11, -3)}Z` : text
 const parserOf = (type: number): Column['parse'] =>
   type === types.builtins.TIMESTAMPTZ ? parseTimestamp : types.getTypeParser(type, 'text')

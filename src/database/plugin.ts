@@ -27,7 +27,10 @@ export default fp<{ config: Config }>(
     const database = createDatabase(config)
     app.decorate('database', database)
     // Registers the listener early, before the socket can close.
-    app.addHook('onRequest', async ({ raw }) => void disconnectSignal(raw.socket))
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      disconnectSignal(raw.socket)
+      done()
+    })
     app.decorateRequest('withUser', async function (run) {
       const { credential, cost, method, raw, routeOptions } = this
       const mode = method === 'GET' || method === 'HEAD' ? 'read only' : 'read write'

@@ -8,15 +8,14 @@ export default fp<{ config: Config }>(
     app.server.maxConnections = config.MAX_CONNECTIONS
     watchConnections(app)
     // Nothing is awaited between this hook and the reading of the body, so no parser error is missed.
-    app.addHook('onRequest', async ({ raw }) => {
-      const fault = findParserFault(raw) ?? findHttpFault(raw)
-      if (fault) throw fault
-    })
-    app.addHook('onSend', async (_request, { raw }, payload) => {
+    app.addHook('onRequest', ({ raw }, _reply, done) => done(findParserFault(raw) ?? findHttpFault(raw)))
+    app.addHook('onSend', (_request, { raw }, payload, done) => {
       // A stream is not held in memory, and waits for the client.
-      if (typeof payload !== 'string') return
-      const timer = setTimeout(() => raw.socket?.destroy(), config.ANSWER_TIMEOUT_MS).unref()
-      raw.once('close', () => clearTimeout(timer))
+      if (typeof payload === 'string') {
+        const timer = setTimeout(() => raw.socket?.destroy(), config.ANSWER_TIMEOUT_MS).unref()
+        raw.once('close', () => clearTimeout(timer))
+      }
+      done()
     })
   },
   { name: 'connections' },

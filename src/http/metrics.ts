@@ -30,10 +30,11 @@ export default fp<{ config: Config }>(
       labelNames: ['code'],
       registers,
     })
-    app.addHook('onResponse', async ({ method, routeOptions, problem }, reply) => {
+    app.addHook('onResponse', ({ method, routeOptions, problem }, reply, done) => {
       const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode }
       duration.observe(labels, reply.elapsedTime / 1000)
       if (problem) problems.inc({ code: problem })
+      done()
     })
 
     const denied = new Counter({

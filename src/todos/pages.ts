@@ -15,13 +15,14 @@ const PAYLOAD = /^([<>])([\da-f-]{36}):(.*)$/s
  */
 export type Cursors = ReturnType<typeof createCursors>
 export function createCursors({ JWT_SECRET, JWT_SECRET_PREVIOUS }: Config) {
-  const secrets = [JWT_SECRET, JWT_SECRET_PREVIOUS].filter(Boolean)
+  // Another use of the same secret needs a key of its own.
+  const deriveKey = (secret: string) => createHmac('sha256', secret).update('todo cursor v1').digest()
+  const key = deriveKey(JWT_SECRET)
+  const keys = JWT_SECRET_PREVIOUS ? [key, deriveKey(JWT_SECRET_PREVIOUS)] : [key]
 
-  function sign(payload: string, userId: string, query: TodoQuery, secret: string): Buffer {
+  function sign(payload: string, userId: string, query: TodoQuery, key: Buffer): Buffer {
     const { limit, offset, cursor, count, ...list } = query
     const bound = JSON.stringify([payload, userId, Object.entries(list).sort()])
-    // Another use of the same secret needs a key of its own.
-    const key = createHmac('sha256', secret).update('todo cursor v1').digest()
     return createHmac('sha256', key).update(bound).digest().subarray(0, 16)
   }
 
@@ -30,7 +31,7 @@ export function createCursors({ JWT_SECRET, JWT_SECRET_PREVIOUS }: Config) {
     write(kind: 'after' | 'before', { id, sort_key }: ListedTodo, userId: string, query: TodoQuery): string {
       const text = `${kind === 'after' ? '>' : '<'}${id}:${sort_key}`
       const payload = Buffer.from(text).toString('base64url')
-      return `${payload}.${sign(payload, userId, query, JWT_SECRET).toString('base64url')}`
+      return `${payload}.${sign(payload, userId, query, key).toString('base64url')}`
     },
 
     /**
@@ -43,12 +44,12 @@ export function createCursors({ JWT_SECRET, JWT_SECRET_PREVIOUS }: Config) {
       if (offset !== undefined) throw invalidParameter('offset', 'conflict', 'cannot be sent with cursor')
       const [payload = '', signature = ''] = cursor.split('.')
       const given = Buffer.from(signature, 'base64url')
-      const isOurs = (secret: string) => {
-        const expected = sign(payload, userId, query, secret)
+      const isOurs = (key: Buffer) => {
+        const expected = sign(payload, userId, query, key)
         return given.length === expected.length && timingSafeEqual(given, expected)
       }
       // A signed one of another form is from another version of the API.
-      const read = secrets.some(isOurs) && PAYLOAD.exec(String(Buffer.from(payload, 'base64url')))
+      const read = keys.some(isOurs) && PAYLOAD.exec(String(Buffer.from(payload, 'base64url')))
       if (!read) throw new ApiError('invalid_cursor')
       const [, direction, id = '', key = ''] = read
       return { kind: direction === '>' ? 'after' : 'before', key, id }
