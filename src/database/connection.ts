@@ -1,8 +1,8 @@
-import type { EventEmitter } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Config } from '../config.ts'
 import { unavailable, unknownOutcome } from '../http/errors.ts'
+import { createMessageReader, IDLE, type OnMessage, readError, Type } from './backend-messages.ts'
 import { Pipeline, type PreparedStatements } from './pipeline.ts'
 import type { Statement } from './statement.ts'
 
@@ -35,8 +35,8 @@ class UtcClient extends Client {
   }
 }
 
-/** What pg parses the server's messages with. */
-const wireOf = (client: Client) => (client as unknown as { connection: EventEmitter }).connection
+/** Where pg keeps the socket, or the TLS socket over it. */
+const wireOf = (client: Client) => (client as unknown as { connection: { stream: Socket } }).connection
 
 /**
  * Opens a connection. Its pg client is never reconnected, so that no statement can reach another connection.
@@ -57,16 +57,29 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
   const prepared: PreparedStatements | undefined = config.DATABASE_PREPARE ? new Map() : undefined
   let queued: Statement[] = []
   let pipeline: Pipeline | undefined
+  let inTransaction = false
   const sendQueued = () => {
     pipeline = queued.length > 0 ? new Pipeline(queued, prepared, destroy) : undefined
     queued = []
-    if (pipeline) client.query(pipeline)
+    if (pipeline) wireOf(client).stream.write(pipeline.encode())
   }
-  // pg emits `drain` when the server is ready for the next pipeline.
-  client.on('drain', () => {
-    pipeline?.finish(client.getTransactionStatus() !== 'I')
-    if (connection.isOpen) sendQueued()
-  })
+  const onMessage: OnMessage = (type, bytes, start, end) => {
+    if (!connection.isOpen || type === Type.notice || type === Type.notification) return
+    if (type === Type.readyForQuery && pipeline) {
+      inTransaction = bytes[start] !== IDLE
+      pipeline.finish(inTransaction)
+      if (connection.isOpen) sendQueued()
+    }
+    // It reports that a setting that changes the meaning of data (encoding, time zone …) has changed.
+    else if (type === Type.parameterStatus) destroy()
+    else if (pipeline) pipeline.receive(type, bytes, start, end)
+    else destroy(unavailable(type === Type.error ? readError(bytes, start, end) : undefined))
+  }
+  /** After the login, read the messages without pg, which is slower and emits an event for each. */
+  const takeOver = () => {
+    const { stream } = wireOf(client)
+    stream.removeAllListeners('data').on('data', createMessageReader(onMessage))
+  }
   const destroy = (fault: Error = unavailable()) => {
     if (!connection.isOpen) return
     connection.isOpen = false
@@ -78,16 +91,14 @@ export function openConnection(config: Config, onEnd: () => void): Connection {
     for (const { reject } of queued) reject(reason)
   }
   client.on('error', (cause) => destroy(unavailable(cause)))
-  /** Reported by the server when a setting that changes the meaning of data (encoding, time zone …) has changed. */
-  const destroyWhenAltered = () => wireOf(client).on('parameterStatus', () => destroy())
   const connection: Connection = {
-    opened: client.connect().then(destroyWhenAltered, (cause) => {
+    opened: client.connect().then(takeOver, (cause) => {
       destroy(unavailable(cause))
       throw unavailable(cause)
     }),
     isOpen: true,
     get idle() {
-      return !pipeline && client.getTransactionStatus() === 'I'
+      return !pipeline && !inTransaction
     },
     sharded: config.DATABASE_SHARDED,
     onLost: undefined,

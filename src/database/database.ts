@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { firstOrNotFound, insufficientScope, unauthorized } from '../http/errors.ts'
 import type { Scope } from '../http/schemas.ts'
@@ -67,12 +68,15 @@ export function createDatabase(config: Config): Database {
   return { withUser, withoutUser, stats: pool.stats, close: pool.close }
 }
 
+const RETRY_DELAY_MS = 50
 /** Runs a transaction again, once, when PostgreSQL rolled it back for a reason outside it. */
 async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
   try {
     return await transaction()
   } catch (error) {
     if (!isTransient(error)) throw error
+    // Let the transaction that won go on first, or both would meet again.
+    await setTimeout(RETRY_DELAY_MS)
     return transaction()
   }
 }

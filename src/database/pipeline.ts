@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto'
-import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
+import { readColumns, readError, readRow, readTag, Type } from './backend-messages.ts'
 import { isPreparedStale } from './errors.ts'
-import { encodeBatch } from './messages.ts'
-import type { Column, Prepared, Statement } from './statement.ts'
+import { encodeBatch } from './frontend-messages.ts'
+import type { Prepared, Statement } from './statement.ts'
 
 /** A connection's prepared statements by SQL text. */
 export type PreparedStatements = Map<string, Prepared>
 
 const CONTROL_TAG = /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE TRANSACTION)/
+/** Messages that only confirm a step. */
+const EXPECTED = new Set<number>([Type.parseComplete, Type.bindComplete, Type.closeComplete, Type.noData])
 
 /**
  * A batch of statements that ends with one Sync: it takes one round trip, and after a failure the server skips the rest
- * (PostgreSQL manual, 54.2.3 and 54.2.4). pg's Client calls the `handle` methods with the server's messages. Results are
- * held until ReadyForQuery, because outside a transaction block the server commits only then.
+ * (PostgreSQL manual, 54.2.3 and 54.2.4). Results are held until ReadyForQuery, because outside a transaction block the server commits only then.
  */
-export class Pipeline implements Submittable {
+export class Pipeline {
   readonly #statements: readonly Statement[]
   readonly #prepared: PreparedStatements | undefined
   readonly #onBroken: (reason: Error) => void
@@ -36,12 +37,14 @@ export class Pipeline implements Submittable {
     this.#onBroken = onBroken
   }
 
-  submit(wire: Wire): void {
-    const bound = this.#statements.map((statement) => {
-      const { name, columns } = this.#prepare(statement)
-      return { name, text: columns ? undefined : statement.text, values: statement.values }
-    })
-    wire.stream.write(encodeBatch(bound))
+  /** The messages that send the batch. */
+  encode(): Buffer {
+    return encodeBatch(
+      this.#statements.map((statement) => {
+        const { name, columns } = this.#prepare(statement)
+        return { name, text: columns ? undefined : statement.text, values: statement.values }
+      }),
+    )
   }
 
   #prepare(statement: Statement): Prepared {
@@ -52,43 +55,40 @@ export class Pipeline implements Submittable {
     return statement.prepared
   }
 
-  /**
-   * Applies a message to the current statement. Never throws: an exception here would end the process.
-   * @param handle returns whether the message was expected
-   */
-  #receive<T>(what: string, handle: (statement: Statement, message: T) => boolean, message: T): void {
+  /** Applies a message to the current statement. Never throws: an exception here would end the process. */
+  receive(type: number, bytes: Buffer, start: number, end: number): void {
     const statement = this.#statements[this.#completed]
     try {
-      if (statement && handle(statement, message)) return
-    } catch {}
-    this.#onBroken(new Error(`PostgreSQL sent an unexpected ${what}`))
+      // After an error the server sends nothing until it is ready.
+      if (type === Type.error && !this.#error) this.#error = readError(bytes, start, end)
+      else if (!statement || this.#error || !this.#apply(statement, type, bytes, start, end))
+        this.#onBroken(
+          new Error(`PostgreSQL sent an unexpected message of type ${String.fromCharCode(type)}`),
+        )
+    } catch (cause) {
+      this.#onBroken(new Error('PostgreSQL sent a malformed message', { cause }))
+    }
   }
 
-  handleRowDescription({ fields }: { fields: FieldDef[] }): void {
-    this.#receive('RowDescription', readColumns, fields)
+  /** Returns whether the message was expected. */
+  #apply(statement: Statement, type: number, bytes: Buffer, start: number, end: number): boolean {
+    const { prepared, rows } = statement
+    switch (type) {
+      case Type.dataRow:
+        rows.push(readRow(prepared.columns ?? [], bytes, start))
+        return true
+      case Type.commandComplete:
+        prepared.columns ??= []
+        statement.tag = readTag(bytes, start, end)
+        this.#completed++
+        return statement.isControl === CONTROL_TAG.test(statement.tag)
+      case Type.rowDescription:
+        prepared.columns = readColumns(bytes, start)
+        return true
+      default:
+        return EXPECTED.has(type)
+    }
   }
-
-  handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    this.#receive('DataRow', readRow, fields)
-  }
-
-  handleCommandComplete({ text: tag }: { text: string }): void {
-    this.#receive('CommandComplete', readTag, tag)
-    this.#completed++
-  }
-
-  handleEmptyQuery = (): void => this.#receive('EmptyQueryResponse', isUnexpected, null)
-  handlePortalSuspended = (): void => this.#receive('PortalSuspended', isUnexpected, null)
-  handleCopyInResponse = (): void => this.#receive('CopyInResponse', isUnexpected, null)
-  handleCopyData = (): void => this.#receive('CopyData', isUnexpected, null)
-
-  /** pg reports an unknown message as an error without a code. */
-  handleError(error: Error): void {
-    if (error instanceof DatabaseError && error.code) this.#error = error
-    else this.#onBroken(new Error('PostgreSQL sent an unknown message', { cause: error }))
-  }
-
-  handleReadyForQuery(): void {}
 
   /**
    * Settles the statements when the server is ready for the next pipeline.
@@ -112,33 +112,5 @@ export class Pipeline implements Submittable {
   }
 }
 
-// Each reads a message into its statement, and returns whether the message was expected.
-const isUnexpected = () => false
-function readColumns({ prepared }: Statement, fields: readonly FieldDef[]): boolean {
-  prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
-  return true
-}
-function readRow({ prepared: { columns = [] }, rows }: Statement, fields: readonly (string | null)[]): boolean {
-  const row: Record<string, unknown> = {}
-  for (let index = 0; index < columns.length; index++) {
-    const { name, parse } = columns[index] as Column
-    const field = fields[index] as string | null
-    row[name] = field === null ? null : parse(field)
-  }
-  rows.push(row)
-  return columns.length === fields.length
-}
-function readTag(statement: Statement, tag: string): boolean {
-  statement.prepared.columns ??= []
-  statement.tag = tag
-  return statement.isControl === CONTROL_TAG.test(tag)
-}
-
 /** The name is a hash of the SQL: behind a pooler it may be unknown, but never means other SQL. */
 const nameOf = (text: string) => createHash('sha256').update(text).digest('base64url')
-
-/** Turns the server's text into RFC 3339. A Date would lose the microseconds. */
-const parseTimestamp = (text: string) =>
-  text.endsWith('+00') ? `${text.slice(0, 10)}T${text.slice(11, -3)}Z` : text
-const parserOf = (type: number): Column['parse'] =>
-  type === types.builtins.TIMESTAMPTZ ? parseTimestamp : types.getTypeParser(type, 'text')

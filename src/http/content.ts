@@ -27,8 +27,7 @@ export default fp(
     // Routes without a body ignore content, as GET does (RFC 9110, sections 9.3.1 and 9.3.5).
     app.addHook('onRequest', ({ routeOptions: { schema }, headers }, _reply, done) => {
       const isRead = schema?.body !== undefined && !(schema['x-optional-body'] && isEmpty(headers))
-      if (!isRead)
-        for (const name of CONTENT_HEADERS) if (headers[name] !== undefined) delete headers[name]
+      if (!isRead) for (const name of CONTENT_HEADERS) if (headers[name] !== undefined) delete headers[name]
       done()
     })
 

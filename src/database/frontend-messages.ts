@@ -99,7 +99,8 @@ class Writer {
     if (value === null) return void this.int32(-1)
     const start = this.#at
     this.#at += 4
-    this.#at += typeof value === 'string' ? this.buffer.write(value, this.#at) : value.copy(this.buffer, this.#at)
+    this.#at +=
+      typeof value === 'string' ? this.buffer.write(value, this.#at) : value.copy(this.buffer, this.#at)
     this.buffer.writeInt32BE(this.#at - start - 4, start)
   }
 }
