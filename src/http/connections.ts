@@ -24,7 +24,10 @@ export default fp<{ config: Config }>(
     app.server.maxConnections = config.MAX_CONNECTIONS
     watchConnections(app)
     // Nothing is awaited between this hook and the reading of the body, so no parser error is missed.
-    app.addHook('onRequest', ({ raw }, _reply, done) => done(findParserFault(raw) ?? findHttpFault(raw)))
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      // Only after the parser has read the rest of the packet, in which it may find a fault.
+      queueMicrotask(() => done(findParserFault(raw) ?? findHttpFault(raw)))
+    })
     app.addHook('onSend', (_request, reply, payload, done) => {
       // A stream is not held in memory, and waits for the client.
       if (typeof payload !== 'string') return done()

@@ -54,6 +54,8 @@ On ${machine}, ${new Date().toISOString().slice(0, 10)}:
 |---|---|---|---|---|
 ${rows.join('\n')}
 
+<img src="bench-peers.svg" alt="CPU time per request of GET /todos?limit=20 for this API and its peers" width="680">
+
 `
 }
 
