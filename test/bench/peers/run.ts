@@ -10,7 +10,7 @@ import { type Lane, startPeers } from './start.ts'
 // rounds. The CPU time of a request is the steadier figure on a shared machine.
 
 const ROUNDS = 5
-const REQUESTS = 2000
+const REQUESTS = 6000
 const CONNECTIONS = 32
 /** Microseconds in a tick of /proc/PID/stat. */
 const TICK = 10_000

@@ -125,11 +125,11 @@ export async function startPeers(database: Database): Promise<Lane[]> {
   const token = signToken(user)
   const lanes: (Lane | undefined)[] = []
   if (install()) {
-    const node = [process.execPath, '--max-semi-space-size=4'] as const
+    const node = process.execPath
     const express = `Express ${PACKAGES.express} + Drizzle ${PACKAGES['drizzle-orm']}`
-    lanes.push(await start(express, node[0], [node[1], 'express.mjs'], url, token))
+    lanes.push(await start(express, node, ['express.mjs'], url, token))
     const platformatic = `Platformatic DB ${PACKAGES['@platformatic/db']}`
-    lanes.push(await start(platformatic, node[0], [node[1], 'platformatic.mjs'], url, token))
+    lanes.push(await start(platformatic, node, ['platformatic.mjs'], url, token))
   } else progress('npm cannot install the peers of Node: they are left out')
   try {
     const name = execFileSync('python3', ['-c', PYTHON], { encoding: 'utf8', stdio: 'pipe' }).trim()
