@@ -1,5 +1,5 @@
+import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
-import { v7 as uuidv7 } from 'uuid'
 import account from './account/routes.ts'
 import auth from './auth/routes.ts'
 import type { Config } from './config.ts'
@@ -72,8 +72,8 @@ export async function buildApp(
     trustProxy: trustProxies(config.TRUST_PROXY),
     // Use the client's id if it is well-formed, so that its log and ours can be correlated.
     genReqId: ({ headers }) => {
-      const given = String(headers['x-request-id'] ?? '')
-      return REQUEST_ID.test(given) ? given : uuidv7()
+      const given = headers['x-request-id']
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     // Fits the largest todo with every character escaped.
     bodyLimit: 256 * 1024,
@@ -101,8 +101,9 @@ export async function buildApp(
   app.addHook('preClose', async () => {
     app.shuttingDown = true
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (app.shuttingDown) reply.header('connection', 'close')
+    done()
   })
 
   await app.register(features)

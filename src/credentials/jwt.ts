@@ -1,5 +1,5 @@
 import fastifyJwt from '@fastify/jwt'
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import fp from 'fastify-plugin'
 import { v7 as uuidv7 } from 'uuid'
@@ -30,6 +30,8 @@ declare module 'fastify' {
 const CLOCK_TOLERANCE = 5
 /** Characters; our tokens have about 500. */
 const MAX_LENGTH = 2000
+/** Verified tokens that are remembered, at most; each takes about 2 kB. */
+const MAX_REMEMBERED = 1000
 
 const Uuid = Type.String({ pattern: Id.pattern as string })
 const Claims = Type.Object({
@@ -45,6 +47,7 @@ const Claims = Type.Object({
   nbf: Type.Optional(Type.Integer()),
   exp: Type.Integer(),
 })
+type Claims = Static<typeof Claims>
 /** Only the header that we write is accepted: no kid, jku or crit (RFC 8725, sections 3.1, 3.10 and 3.11). */
 const Header = Type.Object(
   { alg: Type.Literal('HS256'), typ: Type.Literal('at+jwt') },
@@ -96,13 +99,28 @@ export default fp<{ config: Config; now: () => number }>(
       return undefined
     }
 
-    app.decorate('readAccessToken', (token, needed) => {
+    /** By the whole token. What can change, the time and the session, is checked for every request. */
+    const remembered = new Map<string, Claims>()
+    function readClaims(token: string): Claims {
+      const known = remembered.get(token)
+      if (known) return known
       const jws = token.length <= MAX_LENGTH && verify(token)
       if (!accessToken.Check(jws)) throw unauthorized('invalid_token')
-      const { sub, sid, session_secret, scope, iat, nbf = iat, exp } = jws.payload
+      // A Map keeps the order of insertion: the oldest entry gives way.
+      const [oldest] = remembered.keys()
+      if (oldest !== undefined && remembered.size >= MAX_REMEMBERED) remembered.delete(oldest)
+      remembered.set(token, jws.payload)
+      return jws.payload
+    }
+
+    app.decorate('readAccessToken', (token, needed) => {
+      const { sub, sid, session_secret, scope, iat, nbf = iat, exp } = readClaims(token)
       const seconds = now() / 1000
       if (Math.max(iat, nbf) > seconds + CLOCK_TOLERANCE) throw unauthorized('invalid_token')
-      if (exp <= seconds) throw unauthorized('expired_token')
+      if (exp <= seconds) {
+        remembered.delete(token)
+        throw unauthorized('expired_token')
+      }
       const granted = scope.split(' ')
       if (!needed.every((name) => granted.includes(name))) throw insufficientScope(needed)
       return {

@@ -3,6 +3,7 @@ import { connect, Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Config } from '../config.ts'
 import { unavailable, unknownOutcome } from '../http/errors.ts'
+import { createMessageReader, IDLE, type OnMessage, readError, Type } from './backend-messages.ts'
 import type { ConnectLimiter } from './connect-limiter.ts'
 import { Pipeline, type PreparedStatements } from './pipeline.ts'
 import { watchServerState } from './server-state.ts'
@@ -37,8 +38,9 @@ class UtcClient extends Client {
   }
 }
 
-/** What pg parses the server's messages with. */
-const wireOf = (client: Client) => (client as unknown as { connection: EventEmitter }).connection
+/** Where pg emits the server's messages, and keeps the socket or the TLS socket over it. */
+const wireOf = (client: Client) =>
+  (client as unknown as { connection: EventEmitter & { stream: Socket } }).connection
 
 /** Idle time after which the kernel probes the server: ten times, a second apart (set by Node). */
 const KEEP_ALIVE_MS = 10_000
@@ -67,16 +69,29 @@ export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: (
   let pipeline: Pipeline | undefined
   let retirement: NodeJS.Timeout | undefined
   let isExpired = false
+  let inTransaction = false
   const sendQueued = () => {
     pipeline = queued.length > 0 ? new Pipeline(queued, prepared, destroy) : undefined
     queued = []
-    if (pipeline) client.query(pipeline)
+    if (pipeline) wireOf(client).stream.write(pipeline.encode())
   }
-  // pg emits `drain` when the server is ready for the next pipeline.
-  client.on('drain', () => {
-    pipeline?.finish(client.getTransactionStatus() !== 'I')
-    if (connection.isOpen) sendQueued()
-  })
+  const onMessage: OnMessage = (type, bytes, start, end) => {
+    if (!connection.isOpen || type === Type.notice || type === Type.notification) return
+    if (type === Type.readyForQuery && pipeline) {
+      inTransaction = bytes[start] !== IDLE
+      pipeline.finish(inTransaction)
+      if (connection.isOpen) sendQueued()
+    }
+    // It reports that a setting that changes the meaning of data (encoding, time zone …) has changed.
+    else if (type === Type.parameterStatus) destroy()
+    else if (pipeline) pipeline.receive(type, bytes, start, end)
+    else destroy(unavailable(type === Type.error ? readError(bytes, start, end) : undefined))
+  }
+  /** After the login, read the messages without pg, which is slower and emits an event for each. */
+  const takeOver = () => {
+    const { stream } = wireOf(client)
+    stream.removeAllListeners('data').on('data', createMessageReader(onMessage))
+  }
   const destroy = (fault: Error = unavailable()) => {
     if (!connection.isOpen) return
     connection.isOpen = false
@@ -89,8 +104,6 @@ export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: (
     for (const { reject } of queued) reject(reason)
   }
   client.on('error', (cause) => destroy(unavailable(cause)))
-  /** Reported by the server when a setting that changes the meaning of data (encoding, time zone …) has changed. */
-  const destroyWhenAltered = () => wireOf(client).on('parameterStatus', () => destroy())
   /** Connections are replaced at times of their own, so that a moved host name is followed without a storm. */
   const retireLater = () => {
     const age = config.DATABASE_CONNECTION_MAX_AGE_MS * (1 - Math.random() / 4)
@@ -110,7 +123,7 @@ export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: (
     if (socket.destroyed) throw new Error('The pool was closed')
     await client.connect()
     await checkServer()
-    destroyWhenAltered()
+    takeOver()
     retireLater()
   }
   const opened = limiter.run(connect).catch((cause) => {
@@ -121,7 +134,7 @@ export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: (
     opened,
     isOpen: true,
     get reusable() {
-      return !isExpired && !pipeline && client.getTransactionStatus() === 'I'
+      return !isExpired && !pipeline && !inTransaction
     },
     sharded: config.DATABASE_SHARDED,
     onLost: undefined,

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { firstOrNotFound, insufficientScope, unauthorized, unknownOutcome } from '../http/errors.ts'
 import type { Scope } from '../http/schemas.ts'
@@ -69,12 +70,15 @@ export function createDatabase(config: Config): Database {
   return { withUser, withoutUser, stats: pool.stats, sharded: config.DATABASE_SHARDED, close: pool.close }
 }
 
+const RETRY_DELAY_MS = 50
 /** Runs a transaction again, once, when PostgreSQL rolled it back for a reason outside it. */
 async function withRetry<T>(transaction: () => Promise<T>): Promise<T> {
   try {
     return await transaction()
   } catch (error) {
     if (!isTransient(error)) throw error
+    // Let the transaction that won go on first, or both would meet again.
+    await setTimeout(RETRY_DELAY_MS)
     return transaction()
   }
 }
@@ -110,7 +114,7 @@ async function runAsUser<T>(
     return end('commit')
   }
   try {
-    const begun = transaction.begin(mode === 'read only' ? 'begin read only' : 'begin')
+    transaction.begin(mode === 'read only' ? 'begin read only' : 'begin')
     if (deadline) send`select set_config('statement_timeout', ${deadline}, true)`
     const authenticated = send<{ scopes: Scope[] | null; use_is_due: boolean | null }>`
       select scopes, use_is_due from app.authenticate(${user_id}, ${session_id}, ${secret})`
@@ -128,13 +132,15 @@ async function runAsUser<T>(
     }
 
     // Wait for every statement, so that the transaction is over when the connection is returned.
-    const outcomes = await Promise.allSettled([begun, authenticated, work])
+    // If begin fails, so does the authentication after it.
+    const outcomes = await Promise.allSettled([authenticated, work])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     const tag = await (failed ? end('rollback') : (committed ?? commit()).catch(rollBack))
     // Check the credential first: without a user RLS hides every row, so the result of the work is meaningless. A
     // write without the scope has already been rejected by the policies.
-    if (outcomes[1].status === 'fulfilled') {
-      const { scopes, use_is_due } = firstOrNotFound(outcomes[1].value)
+    const [credentialCheck] = outcomes
+    if (credentialCheck.status === 'fulfilled') {
+      const { scopes, use_is_due } = firstOrNotFound(credentialCheck.value)
       if (!scopes) throw unauthorized('revoked_token')
       if (use_is_due) recordUse(credential)
       if (!needed.every((scope) => scopes.includes(scope))) throw insufficientScope(needed)

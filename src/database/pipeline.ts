@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto'
-import { DatabaseError, type FieldDef, type Submittable, types, type Connection as Wire } from 'pg'
+import { readColumns, readError, readRow, readTag, Type } from './backend-messages.ts'
 import { isPreparedStale } from './errors.ts'
-import type { Column, Prepared, Statement } from './statement.ts'
+import { encodeBatch } from './frontend-messages.ts'
+import type { Prepared, Statement } from './statement.ts'
 
 /** A connection's prepared statements by SQL text. */
 export type PreparedStatements = Map<string, Prepared>
 
 const CONTROL_TAG = /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE TRANSACTION)/
+/** Messages that only confirm a step. */
+const EXPECTED = new Set<number>([Type.parseComplete, Type.bindComplete, Type.closeComplete, Type.noData])
 
 /**
  * A batch of statements that ends with one Sync: it takes one round trip, and after a failure the server skips the rest
- * (PostgreSQL manual, 54.2.3 and 54.2.4). pg's Client calls the `handle` methods with the server's messages. Results are
- * held until ReadyForQuery, because outside a transaction block the server commits only then.
+ * (PostgreSQL manual, 54.2.3 and 54.2.4). Results are held until ReadyForQuery, because outside a transaction block the server commits only then.
  */
-export class Pipeline implements Submittable {
+export class Pipeline {
   readonly #statements: readonly Statement[]
   readonly #prepared: PreparedStatements | undefined
   readonly #onBroken: (reason: Error) => void
@@ -35,23 +37,14 @@ export class Pipeline implements Submittable {
     this.#onBroken = onBroken
   }
 
-  submit(wire: Wire): void {
-    // Send all messages in one packet.
-    wire.stream.cork()
-    for (const statement of this.#statements) {
-      const { text, values } = statement
-      const { name, columns } = this.#prepare(statement)
-      if (!columns) {
-        // A failed attempt may have prepared it. Closing one that does not exist is not an error.
-        if (name) wire.close({ type: 'S', name }, true)
-        wire.parse({ name, text, types: [] }, true)
-      }
-      wire.bind({ statement: name, values: values as string[] }, true)
-      if (!columns) wire.describe({ type: 'P' }, true)
-      wire.execute(null, true)
-    }
-    wire.sync()
-    wire.stream.uncork()
+  /** The messages that send the batch. */
+  encode(): Buffer {
+    return encodeBatch(
+      this.#statements.map((statement) => {
+        const { name, columns } = this.#prepare(statement)
+        return { name, text: columns ? undefined : statement.text, values: statement.values }
+      }),
+    )
   }
 
   #prepare(statement: Statement): Prepared {
@@ -62,58 +55,40 @@ export class Pipeline implements Submittable {
     return statement.prepared
   }
 
-  /**
-   * Applies a message to the current statement. Never throws: an exception here would end the process.
-   * @param handle returns whether the message was expected
-   */
-  #receive(what: string, handle: (statement: Statement) => boolean): void {
+  /** Applies a message to the current statement. Never throws: an exception here would end the process. */
+  receive(type: number, bytes: Buffer, start: number, end: number): void {
     const statement = this.#statements[this.#completed]
     try {
-      if (statement && handle(statement)) return
-    } catch {}
-    this.#onBroken(new Error(`PostgreSQL sent an unexpected ${what}`))
+      // After an error the server sends nothing until it is ready.
+      if (type === Type.error && !this.#error) this.#error = readError(bytes, start, end)
+      else if (!statement || this.#error || !this.#apply(statement, type, bytes, start, end))
+        this.#onBroken(
+          new Error(`PostgreSQL sent an unexpected message of type ${String.fromCharCode(type)}`),
+        )
+    } catch (cause) {
+      this.#onBroken(new Error('PostgreSQL sent a malformed message', { cause }))
+    }
   }
 
-  handleRowDescription({ fields }: { fields: FieldDef[] }): void {
-    this.#receive('RowDescription', ({ prepared }) => {
-      prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }))
-      return true
-    })
+  /** Returns whether the message was expected. */
+  #apply(statement: Statement, type: number, bytes: Buffer, start: number, end: number): boolean {
+    const { prepared, rows } = statement
+    switch (type) {
+      case Type.dataRow:
+        rows.push(readRow(prepared.columns ?? [], bytes, start))
+        return true
+      case Type.commandComplete:
+        prepared.columns ??= []
+        statement.tag = readTag(bytes, start, end)
+        this.#completed++
+        return statement.isControl === CONTROL_TAG.test(statement.tag)
+      case Type.rowDescription:
+        prepared.columns = readColumns(bytes, start)
+        return true
+      default:
+        return EXPECTED.has(type)
+    }
   }
-
-  handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    this.#receive('DataRow', ({ prepared: { columns }, rows }) => {
-      const row: Record<string, unknown> = {}
-      columns?.forEach(({ name, parse }, index) => {
-        const field = fields[index] as string | null
-        row[name] = field === null ? null : parse(field)
-      })
-      rows.push(row)
-      return columns?.length === fields.length
-    })
-  }
-
-  handleCommandComplete({ text: tag }: { text: string }): void {
-    this.#receive(`CommandComplete: ${tag}`, (statement) => {
-      statement.prepared.columns ??= []
-      statement.tag = tag
-      this.#completed++
-      return statement.isControl === CONTROL_TAG.test(tag)
-    })
-  }
-
-  handleEmptyQuery = (): void => this.#receive('EmptyQueryResponse', () => false)
-  handlePortalSuspended = (): void => this.#receive('PortalSuspended', () => false)
-  handleCopyInResponse = (): void => this.#receive('CopyInResponse', () => false)
-  handleCopyData = (): void => this.#receive('CopyData', () => false)
-
-  /** pg reports an unknown message as an error without a code. */
-  handleError(error: Error): void {
-    if (error instanceof DatabaseError && error.code) this.#error = error
-    else this.#onBroken(new Error('PostgreSQL sent an unknown message', { cause: error }))
-  }
-
-  handleReadyForQuery(): void {}
 
   /**
    * Settles the statements when the server is ready for the next pipeline.
@@ -139,8 +114,3 @@ export class Pipeline implements Submittable {
 
 /** The name is a hash of the SQL: behind a pooler it may be unknown, but never means other SQL. */
 const nameOf = (text: string) => createHash('sha256').update(text).digest('base64url')
-
-/** Turns the server's text into RFC 3339. A Date would lose the microseconds. */
-const parseTimestamp = (text: string) => text.replace(' ', 'T').replace('+00', 'Z')
-const parserOf = (type: number): Column['parse'] =>
-  type === types.builtins.TIMESTAMPTZ ? parseTimestamp : types.getTypeParser(type, 'text')

@@ -29,7 +29,10 @@ export default fp<{ config: Config }>(
     const mustBeVerified = ({ scopes = [] }: Credential) =>
       config.REQUIRE_VERIFIED_EMAIL && scopes.includes('todos:write')
     // Registers the listener early, before the socket can close.
-    app.addHook('onRequest', async ({ raw }) => void disconnectSignal(raw.socket))
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      disconnectSignal(raw.socket)
+      done()
+    })
     app.decorateRequest('withUser', async function (run) {
       const { credential, cost, method, raw, routeOptions } = this
       const work = mustBeVerified(credential)

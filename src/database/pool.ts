@@ -1,6 +1,7 @@
 import { DatabaseError } from 'pg'
 import type { Config } from '../config.ts'
 import { overloaded, unavailable } from '../http/errors.ts'
+import { untilLost, workOf } from './cancellation.ts'
 import { createConnectLimiter } from './connect-limiter.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { type Deferred, defer } from './deferred.ts'
@@ -155,19 +156,17 @@ export function createPool(config: Config): Pool {
     try {
       connection = await acquire(user)
       if (signal?.aborted) throw unavailable()
-      signal?.addEventListener('abort', abortSoon)
+      if (signal) workOf(signal).add(abortSoon)
       start = performance.now()
       timer = setTimeout(connection.abort, deadline)
-      const lost = defer<never>()
-      connection.onLost = lost.reject
-      return await Promise.race([use(connection), lost.promise])
+      return await untilLost(connection, use)
     } catch (error) {
       isSuspect = isUnexpected(error, performance.now() - start >= config.STATEMENT_TIMEOUT_MS)
       throw error
     } finally {
       clearTimeout(timer)
       if (connection) {
-        signal?.removeEventListener('abort', abortSoon)
+        if (signal) workOf(signal).delete(abortSoon)
         connection.onLost = undefined
         connection.committing = false
         if (isSuspect) connection.destroy()

@@ -1,10 +1,8 @@
+import type { Column } from './backend-messages.ts'
+
 /** A value that can be bound to a parameter. Bind JSON as text. */
 export type Value = string | number | boolean | null | Buffer | readonly (string | number)[]
 
-export interface Column {
-  name: string
-  parse(text: string): unknown
-}
 /** A statement that the server has parsed. Its columns are known after the first execution. */
 export interface Prepared {
   name: string

@@ -127,7 +127,7 @@ export function openTransaction(
     send,
     flush,
     begin: (command: 'begin' | 'begin read only') =>
-      add(new Statement(command, [], { isControl: true })).result,
+      void add(new Statement(command, [], { isControl: true })),
     /** @returns the server's command tag: ROLLBACK for the commit of a failed transaction */
     async end(command: 'commit' | 'rollback'): Promise<string> {
       // A rollback is never prepared: it must work when prepared statements do not.

@@ -75,20 +75,26 @@ const MAX_HEADERS = 100
 /** Returns why the HTTP parser rejected a request or its body. */
 export const findParserFault = (request: IncomingMessage): ApiError | undefined => faults.get(request)
 
+/** Counts the lines of a header. @param name in lower case */
+export function countHeaders({ rawHeaders }: IncomingMessage, name: string): number {
+  let count = 0
+  for (let n = 0; n < rawHeaders.length; n += 2)
+    if (rawHeaders[n]?.length === name.length && rawHeaders[n]?.toLowerCase() === name) count++
+  return count
+}
+
 /** Finds a violation of HTTP, or what a proxy in front could read differently (RFC 9112). */
 export function findHttpFault(request: IncomingMessage): ApiError | undefined {
   const { headers, rawHeaders, httpVersion } = request
-  const count = (wanted: string) =>
-    rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === wanted).length
   const fail = (detail: string, status = 400) =>
     new ApiError('invalid_request', { ...closing, status, detail })
 
   if (httpVersion === '0.9') return fail('HTTP/0.9 is not supported.')
   if (rawHeaders.length / 2 > MAX_HEADERS) return fail(`A request must have at most ${MAX_HEADERS} headers.`)
-  const hosts = count('host')
+  const hosts = countHeaders(request, 'host')
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1'))
     return fail('A request must have exactly one Host header.')
-  if (headers['content-type'] !== undefined && count('content-type') > 1)
+  if (headers['content-type'] !== undefined && countHeaders(request, 'content-type') > 1)
     return fail('A request must have at most one Content-Type header.')
   // RFC 9112, section 6.1.
   if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined)

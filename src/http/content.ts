@@ -12,6 +12,7 @@ declare module 'fastify' {
 
 const JSON_TYPE = 'application/json'
 const PATCH_TYPE = 'application/merge-patch+json'
+const CONTENT_HEADERS = ['content-type', 'content-length', 'transfer-encoding']
 const token = "[!#$%&'*+.^_`|~\\w-]+"
 /** RFC 9110, section 5.6.6. */
 const PARAMETER = new RegExp(`;[ \\t]*(?:(${token})=(?:(${token})|"((?:[^"\\\\]|\\\\.)*)")[ \\t]*)?`, 'gy')
@@ -25,10 +26,10 @@ export default fp(
     app.removeAllContentTypeParsers()
 
     // Routes without a body ignore content, as GET does (RFC 9110, sections 9.3.1 and 9.3.5).
-    app.addHook('onRequest', async ({ routeOptions: { schema }, headers }) => {
+    app.addHook('onRequest', ({ routeOptions: { schema }, headers }, _reply, done) => {
       const isRead = schema?.body !== undefined && !(schema['x-optional-body'] && isEmpty(headers))
-      if (!isRead)
-        for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name]
+      if (!isRead) for (const name of CONTENT_HEADERS) if (headers[name] !== undefined) delete headers[name]
+      done()
     })
 
     // Reject bytes that are not UTF-8: a lenient decoder would silently replace them.

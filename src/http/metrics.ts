@@ -39,10 +39,11 @@ export default fp<{ config: Config }>(
     })
     // From zero, because Prometheus sees no increase in a counter that begins at one.
     for (const code of problemCodes) problems.inc({ code }, 0)
-    app.addHook('onResponse', async ({ method, routeOptions, problem }, reply) => {
+    app.addHook('onResponse', ({ method, routeOptions, problem }, reply, done) => {
       const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode }
       duration.observe(labels, reply.elapsedTime / 1000)
       if (problem) problems.inc({ code: problem })
+      done()
     })
 
     const denied = new Counter({

@@ -26,11 +26,15 @@ export function prefersHtml(request: FastifyRequest, reply: FastifyReply): boole
 export default fp(
   async (app) => {
     await app.register(accepts)
-    app.addHook('onRequest', async (request) => {
-      if (`${request.headers.accept}`.length > MAX_ACCEPT)
+    app.addHook('onRequest', (request, _reply, done) => {
+      const { accept = '*/*' } = request.headers
+      // What most clients send.
+      if (accept === '*/*' || accept === 'application/json') return done()
+      if (accept.length > MAX_ACCEPT)
         throw invalidParameter('accept', 'too_long', `must have at most ${MAX_ACCEPT} characters`)
       const acceptsPage = request.routeOptions.config.html && request.accepts().type('text/html')
       if (!isPage(request) && !acceptsPage && !acceptsJson(request)) throw new ApiError('not_acceptable')
+      done()
     })
   },
   { name: 'negotiation' },

@@ -31,8 +31,14 @@ export default fp<{ config: Config }>(
         running.add(request)
       },
     })
-    app.addHook('onRequest', async (request) => void running.add(request))
-    app.addHook('onSend', async (request) => void running.delete(request))
+    app.addHook('onRequest', (request, _reply, done) => {
+      running.add(request)
+      done()
+    })
+    app.addHook('onSend', (request, _reply, _payload, done) => {
+      running.delete(request)
+      done()
+    })
   },
   { name: 'overload' },
 )

@@ -15,8 +15,6 @@ declare module 'fastify' {
 }
 
 const WINDOW_SECONDS = 60
-/** Result when the limit is off. */
-const none = { isAllowed: true } as const
 /** Clients counted in memory, per limit. */
 const MAX_CLIENTS = 20_000
 const REDIS_TIMEOUT_MS = 250
@@ -38,13 +36,15 @@ export default fp<{ config: Config }>(
       return shared ? (request) => shared(request).catch(() => local(request)) : local
     }
 
+    /** Creates the hook of one limit; undefined when it is off. */
     function limiter(name: string, quota: number, key: (request: FastifyRequest) => string) {
+      if (quota === 0) return undefined
       // In Redis all limits share one key space; hash the key because it contains the email.
       const keyGenerator = (request: FastifyRequest) =>
         redis ? `${name}:${createHash('sha256').update(key(request)).digest('base64url')}` : key(request)
       const count = createCounter({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })
       return async (request: FastifyRequest, reply: FastifyReply) => {
-        const used = quota > 0 ? await count(request) : none
+        const used = await count(request)
         if (used.isAllowed) return
         add(reply, 'ratelimit-policy', `"${name}";q=${quota};w=${WINDOW_SECONDS}`)
         add(reply, 'ratelimit', `"${name}";r=${used.remaining};t=${used.ttlInSeconds}`)
@@ -60,7 +60,7 @@ export default fp<{ config: Config }>(
       api: limiter('api', config.RATE_LIMIT_API, clientKey),
       register: limiter('register', config.RATE_LIMIT_REGISTER, clientKey),
       login: limiter('login', config.RATE_LIMIT_LOGIN, clientKey),
-      none: async () => {},
+      none: undefined,
     }
     // With a bearer token, that names the user.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
@@ -68,11 +68,13 @@ export default fp<{ config: Config }>(
       return `${clientKey(request)} ${request.credential?.user_id ?? foldEmail(email)}`
     })
 
-    app.addHook('onRequest', (request, reply) =>
-      limiters[request.routeOptions.config.limit ?? 'api'](request, reply),
-    )
-    app.addHook('preHandler', async (request, reply) => {
-      if (request.routeOptions.config.limit === 'login') await perAccount(request, reply)
+    app.addHook('onRequest', (request, reply, done) => {
+      const limit = limiters[request.routeOptions.config.limit ?? 'api']
+      return limit ? limit(request, reply) : done()
+    })
+    app.addHook('preHandler', (request, reply, done) => {
+      const isLogin = request.routeOptions.config.limit === 'login'
+      return isLogin && perAccount ? perAccount(request, reply) : done()
     })
   },
   { name: 'rate-limits' },

@@ -22,17 +22,19 @@ export default fp<{ config: Config }>(
     app.decorateRequest('cost')
     app.decorateRequest('problem')
     app.decorateRequest('cause')
-    app.addHook('onRequest', async (request) => {
+    app.addHook('onRequest', (request, _reply, done) => {
       request.cost = { auth: 0, db: 0, statements: 0 }
+      done()
     })
     // Server-Timing (W3C) exposes internals, so only when debugging.
     if (config.LOG_LEVEL === 'debug')
-      app.addHook('onSend', async ({ cost }, reply) => {
+      app.addHook('onSend', ({ cost }, reply, _payload, done) => {
         const times = { auth: cost.auth, db: cost.db, total: reply.elapsedTime }
         const entries = Object.entries(times).map(([name, time]) => `${name};dur=${toMs(time)}`)
         reply.header('server-timing', entries.join(', '))
+        done()
       })
-    app.addHook('onResponse', async (request, reply) => {
+    app.addHook('onResponse', (request, reply, done) => {
       const { method, routeOptions, credential, cost, problem, cause, log } = request
       const line = {
         // Failed logins of unknown emails are nowhere else.
@@ -49,6 +51,7 @@ export default fp<{ config: Config }>(
       }
       // Without a stack: while the database is down there can be thousands of lines per second.
       log[reply.statusCode >= 500 ? 'error' : 'info'](line, 'request')
+      done()
     })
   },
   { name: 'request-log' },

@@ -58,13 +58,13 @@ export default fp(
       return [...new Set(methods.flat())].join(', ')
     }
 
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, done) => {
       const { url } = request
       if (url === INVALID_TARGET)
         throw new ApiError('invalid_request', { detail: 'The request target is not a valid path and query.' })
       // A preflight request; headers.ts has set its headers.
       if (request.corsPreflightEnabled) return reply.code(204).send()
-      if (!request.is404) return
+      if (!request.is404) return done()
       const path = decodeURI(url.replace(/\?.*/, ''))
       const allowed = allow((pattern) => pattern.test(path))
       if (allowed === '') throw notFound()

@@ -35,7 +35,7 @@ export async function measureFairness(database: Database): Promise<void> {
   }
   await stop()
   const [a, b] = [quantile(quiet, 0.99), quantile(flooded, 0.99)]
-  chart('fairness', 'p99 of POST /todos, milliseconds', { quiet: [a], "during another's batches": [b] })
+  chart('fairness', 'p99 of POST /todos', 'milliseconds', { quiet: [a], "during another's batches": [b] })
   judge(
     `while one user keeps ${BATCHES} batches of 100 under way, another's POST /todos is never refused, and its p99 is under 400 ms`,
     refused === 0 && b < 400,

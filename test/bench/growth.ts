@@ -82,7 +82,7 @@ export async function measureGrowth(database: Database): Promise<void> {
   variants['page 1, few users'] = timer(lonely, token)('/todos')
   const ms = await interleave(7, variants)
   await Promise.all([api.stop(), lonely.stop()])
-  chart('growth', 'Milliseconds a request, one after the other', ms)
+  chart('growth', 'Requests one after the other', 'milliseconds per request', ms)
   const compare = (target: string, slow: string, fast: string) => {
     const [a = [], b = []] = [ms[slow], ms[fast]]
     const ratio = median(a) / median(b)

@@ -61,7 +61,7 @@ export async function measureLists(database: Database): Promise<void> {
     for (const [path, ms] of Object.entries(rounds)) all[`${name} ${path}`] = ms
   }
   await api.stop()
-  chart('lists', 'Milliseconds a request for users with 10³ to 10⁵ todos', all)
+  chart('lists', 'Lists of users with 10³ to 10⁵ todos', 'milliseconds per request', all)
   const judgeAll = (target: string, limit: number, name: string, part: string) => {
     const figures = Object.entries(all)
       .filter(([label]) => label.startsWith(name) && label.includes(part))

@@ -63,7 +63,7 @@ export async function measureMemory(database: Database): Promise<void> {
     sizes[`${thousand},000 requests`] = seen
   }
   await stop()
-  chart('memory', 'Resident memory, MB', sizes)
+  chart('memory', 'Resident memory after that many requests', 'MB', sizes)
   const [first = Number.NaN, last = Number.NaN] = [Object.values(sizes)[0], Object.values(sizes).at(-1)].map(
     (seen) => median(seen ?? []),
   )

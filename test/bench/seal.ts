@@ -40,7 +40,7 @@ export async function measureSeal(database: Database): Promise<void> {
     'POST, trusted': () => add(trusted),
   })
   await Promise.all([sealed.stop(), trusted.stop()])
-  chart('seal', 'Requests a second, with the context sealed and trusted', rates)
+  chart('seal', 'The context of the user, sealed and trusted', 'requests per second', rates)
   for (const method of ['GET', 'POST']) judgeMethod(method, rates)
 }
 

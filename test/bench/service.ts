@@ -5,7 +5,8 @@ import type { Embedded } from '../../db/embedded/start.ts'
 import { startTemporary } from '../support/temporary-postgres.ts'
 
 export const password = 'correct horse battery'
-const PROGRAM = ['--import', 'ts-blank-space/register', 'test/bench/variant.ts']
+/** With the memory of `npm start`. */
+const PROGRAM = ['--max-semi-space-size=4', '--import', 'ts-blank-space/register', 'test/bench/variant.ts']
 
 export interface Database extends Pick<Embedded, 'databaseUrl'> {
   /** Of the owner of the tables. */
@@ -69,6 +70,8 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
 
 export interface Api {
   url: string
+  /** Of its process. */
+  pid: number
   /** Sends JSON and answers the status, and the milliseconds until the whole answer was there. */
   time(method: string, path: string, body?: object, token?: string): Promise<{ status: number; ms: number }>
   /** Sends JSON and answers JSON. */
@@ -108,6 +111,7 @@ export async function startApi(
     (await (await send(...request)).json()) as Record<string, string>
   return {
     url,
+    pid: child.pid as number,
     async time(...request) {
       const start = performance.now()
       const answer = await send(...request)

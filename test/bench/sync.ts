@@ -47,7 +47,7 @@ export async function measureSync(database: Database): Promise<void> {
     for (const [kind, ms] of Object.entries(rounds)) all[`${name} ${kind}`] = ms
   }
   await api.stop()
-  chart('sync', 'Milliseconds of a sync for users with 10³ to 10⁵ todos', all)
+  chart('sync', 'Syncs of users with 10³ to 10⁵ todos', 'milliseconds', all)
   const ms = (name: string) => median(all[name] ?? [])
   const ratio = ms('10⁵ poll') / ms('10⁵ todo')
   judge('A poll without changes takes at most 1.5 times a GET of a todo', ratio <= 1.5, ratio.toFixed(2))

@@ -39,7 +39,7 @@ export async function measureTax(database: Database): Promise<void> {
   pgbench?.remove()
   await Promise.all([api.stop(), bare.stop(), memory.stop()])
   await database.admin`alter table todos force row level security`
-  chart('throughput', 'GET /todos?limit=20, requests a second', rates)
+  chart('throughput', 'GET /todos?limit=20', 'requests per second', rates)
   const { 'GET /todos': own = [], 'the bare query': without = [], 'from memory': ceiling = [] } = rates
   const ratio = median(own) / median(without)
   judge(
@@ -97,7 +97,7 @@ export async function measureProcesses(database: Database): Promise<void> {
     },
   })
   await Promise.all([first.stop(), second.stop()])
-  chart('processes', 'Requests a second', rates)
+  chart('processes', 'Kinds of requests', 'requests per second', rates)
   const { 'POST /todos': plain = [], 'with Idempotency-Key': once = [] } = rates
   const ratio = median(once) / median(plain)
   judge(

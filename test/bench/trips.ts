@@ -102,6 +102,7 @@ export async function measureTrips(database: Database): Promise<void> {
   chart(
     'trips',
     'Round trips to the database',
+    'round trips per request',
     Object.fromEntries(slopes.map(([name, slope]) => [name, [slope]])),
   )
   judge(

@@ -59,7 +59,7 @@ export async function measureWrites(database: Database): Promise<void> {
   const [sizes] = await admin<{ rows: string; indexes: string }[]>`
     select pg_table_size('todos') as rows, pg_indexes_size('todos') as indexes`
   await api.stop()
-  chart('writes', 'Bytes of write-ahead log a request', wal)
+  chart('writes', 'Write-ahead log of a request', 'bytes', wal)
   const bytes = (name: string) => median(wal[name] ?? [])
   const ratio = bytes('POST') / bytes('POST, no index')
   const logged = bytes('POST, logged') / bytes('POST, no index')

@@ -264,3 +264,28 @@ t.test('takes the previous secret while it is being changed, and no one is logge
   const forged = { authorization: `Bearer ${sign(head, claims, 'y'.repeat(40))}` }
   problem(t, await changing.inject({ url: '/todos', headers: forged }), 401, 'invalid_token')
 })
+
+t.test(
+  'accepts no token for having accepted another with the same claims or the same signature',
+  async (t) => {
+    t.match(app.readAccessToken(user.token, []), { user_id: claims.sub })
+    for (const other of [
+      `${header}.${payload}.${flip(signature)}`,
+      `${header}.${flip(payload)}.${signature}`,
+    ])
+      t.throws(() => app.readAccessToken(other, []), { code: 'invalid_token' })
+  },
+)
+
+t.test('ends a token that it remembers at its expiry, and reads more tokens than it remembers', async (t) => {
+  let time = Date.now()
+  const own = await createApp(t, database, {}, { now: () => time })
+  const session = { user_id: claims.sub, id: claims.sid, secret: Buffer.alloc(16, 7) }
+  const tokens = Array.from({ length: 1002 }, () => own.signAccessToken(session, ['todos:read']))
+  for (const token of [...tokens, ...tokens.slice(0, 2)])
+    if (!own.readAccessToken(token, ['todos:read']).secret.equals(session.secret)) t.fail(token)
+  t.throws(() => own.readAccessToken(`${tokens[0]}`, ['todos:write']), { code: 'insufficient_scope' })
+  time += 901_000
+  for (const token of [tokens[0], tokens[1001], tokens[0]])
+    t.throws(() => own.readAccessToken(`${token}`, ['todos:read']), { code: 'expired_token' })
+})

@@ -113,3 +113,19 @@ t.test('documents how long a cursor and the header Link can be', async (t) => {
   // Signed for another user, and nothing else is wrong with it.
   t.match(answer.json(), { code: 'invalid_cursor' })
 })
+
+t.test('sends a page of megabytes whole, with its length', async (t) => {
+  const user = await signUp(app)
+  // A surrogate pair at every other place, so that a careless cut would be seen.
+  const notes = ['\u0001🌱'.repeat(5000), `x${'🌱'.repeat(9999)}`]
+  for (let n = 0; n < 10; n++) await user.ask('POST', '/todos', { title: 'a', notes: notes[n % 2] })
+  const answer = await user.ask('GET', '/todos')
+  t.equal(Number(answer.headers['content-length']), answer.rawPayload.length)
+  t.ok(answer.rawPayload.length > 400_000)
+  t.same(
+    answer.json().data.map((todo: Todo) => todo.notes),
+    Array.from({ length: 10 }, (_, n) => notes[(n + 1) % 2]),
+  )
+  const head = await user.ask('HEAD', '/todos')
+  t.equal(head.headers['content-length'], answer.headers['content-length'])
+})
