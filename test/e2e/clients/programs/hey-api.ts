@@ -9,7 +9,10 @@ const [, , baseUrl = '', password = ''] = process.argv
 async function main() {
   const body = { email: 'hey-api@example.com', password }
   client.setConfig({ baseUrl })
-  assert.equal((await api.registerUser({ body })).data?.email, body.email)
+  const { data: user } = await api.registerUser({ body })
+  // A service that hides which emails are registered returns 202 without a body.
+  assert.ok(user && typeof user === 'object' && 'email' in user)
+  assert.equal(user.email, body.email)
   assert.equal((await api.registerUser({ body })).error?.code, 'email_taken')
   const login = await api.login({ body })
   const tokens = await api.refresh({ body: { refresh_token: login.data?.refresh_token ?? '' } })
