@@ -495,7 +495,7 @@ export interface paths {
         put?: never;
         /**
          * Choose a new password
-         * @description With the token from the mail, which works once. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.
+         * @description With the token from the mail, or from a link that the operator has passed on. It works once, and needs no mail to be configured. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.
          */
         post: operations["resetPassword"];
         delete?: never;
