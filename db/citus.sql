@@ -1,6 +1,6 @@
 -- Distributes the content of all users over the nodes of a Citus 13 cluster. Run it as a superuser on the coordinator,
 -- after the migrations: psql --set ON_ERROR_STOP=1 --file=db/citus.sql todo. Run it again after every migration, after
--- a change of the login roles or of the context's key, and for a new node before shards are moved to it. db/README.md
+-- a change of the login roles or of the context's key, and for a new node before shards are moved to it. db/migrations/README.md
 -- has the steps before and after it.
 --
 -- A superuser, because the rows of a table move into its shards by reading them, and forced row-level security would

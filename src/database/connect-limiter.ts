@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { type Deferred, defer } from './deferred.ts'
 
 /** Connections that one process opens at the same time: after a failover every replica reconnects at once. */
@@ -23,7 +24,7 @@ export interface ConnectLimiter {
  */
 export function createConnectLimiter(
   now: () => number = () => performance.now(),
-  random: () => number = Math.random,
+  random: () => number = () => randomInt(1000) / 1000,
 ): ConnectLimiter {
   const waiting: Deferred<void>[] = []
   let opening = 0

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { Client } from 'pg'
@@ -106,12 +107,15 @@ export function openConnection(config: Config, limiter: ConnectLimiter, onEnd: (
   client.on('error', (cause) => destroy(unavailable(cause)))
   /** Connections are replaced at times of their own, so that a moved host name is followed without a storm. */
   const retireLater = () => {
-    const age = config.DATABASE_CONNECTION_MAX_AGE_MS * (1 - Math.random() / 4)
-    if (age > 0)
-      retirement = setTimeout(() => {
-        isExpired = true
-        if (!connection.onLost) destroy()
-      }, age).unref()
+    const maxAge = config.DATABASE_CONNECTION_MAX_AGE_MS
+    if (maxAge > 0)
+      retirement = setTimeout(
+        () => {
+          isExpired = true
+          if (!connection.onLost) destroy()
+        },
+        randomInt(Math.ceil(maxAge * 0.75), maxAge + 1),
+      ).unref()
   }
   const checkServer = watchServerState(wireOf(client), async () => {
     const { rows } = await client.query(

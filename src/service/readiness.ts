@@ -7,10 +7,12 @@ import { firstOrNotFound } from '../http/errors.ts'
 import { findCitus, findRoleFaults, getSchemaVersion, hasContextKey, isSharded } from './sql.ts'
 
 /** The version of the newest migration, which this build of the API requires. */
-const requiredVersion = String(readdirSync(join(packageRoot, 'db/migrations')).sort().at(-1)).replace(
-  /_.*/,
-  '',
-)
+const requiredVersion = String(
+  readdirSync(join(packageRoot, 'db/migrations'))
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .at(-1),
+).replace(/_.*/, '')
 
 /** Undefined function, undefined schema, insufficient privilege: the errors of a database that is not migrated. */
 const NOT_MIGRATED = ['42883', '3F000', '42501']

@@ -22,7 +22,7 @@ t.test('prints and documents how to connect with psql', needs('psql'), async (t)
   const { stdout } = await promisify(execFile)('sh', ['-c', `${embedded.psql} -tAc 'select current_user'`])
   t.equal(stdout.trim(), 'todo_login')
   const command = embedded.psql.replace(/=.*\/pg/, '=.data/pg')
-  for (const file of ['README.md', 'db/README.md'])
+  for (const file of ['README.md', 'db/migrations/README.md'])
     t.ok(
       readBlocks(file).some(({ text }) => text.trim() === command),
       file,

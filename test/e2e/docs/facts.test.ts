@@ -75,7 +75,7 @@ t.test('the measured throughput is that of docs/bench.json', async (t) => {
 
 t.test('a pooler sets the timeouts that the API would set', async (t) => {
   const expected = [config.STATEMENT_TIMEOUT_MS, config.LOCK_TIMEOUT_MS, config.IDLE_TIMEOUT_MS]
-  for (const file of ['compose.yaml', 'db/README.md']) {
+  for (const file of ['compose.yaml', 'db/migrations/README.md']) {
     const text = read(file)
     const set = ['statement', 'lock', 'idle_in_transaction_session'].map((name) =>
       Number(new RegExp(`set ${name}_timeout = (?:'|\\$\\{\\w+:-)(\\d+)`).exec(text)?.[1]),

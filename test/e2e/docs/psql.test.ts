@@ -7,7 +7,7 @@ import { cloneDatabase } from '../../support/clone-database.ts'
 import { findProgram, needs } from '../../support/external-programs.ts'
 import { isShownAs, readBlocks } from '../../support/markdown.ts'
 
-// Runs every command of db/README.md at psql, and holds what it answers against what is written there. How to
+// Runs every command of db/migrations/README.md at psql, and holds what it answers against what is written there. How to
 // get there is run by test/e2e/db/embedded.test.ts.
 
 /** A new command; or with `-` or `(` its next line. */
@@ -30,11 +30,11 @@ function readSession(text: string): Step[] {
   return steps
 }
 
-const page = readFileSync('db/README.md', 'utf8')
-const sessions = readBlocks('db/README.md').filter(({ text }) => PROMPT.test(text))
+const page = readFileSync('db/migrations/README.md', 'utf8')
+const sessions = readBlocks('db/migrations/README.md').filter(({ text }) => PROMPT.test(text))
 t.ok(sessions.length > 5)
 
-t.test('psql answers what db/README.md says', needs('psql'), async (t) => {
+t.test('psql answers what db/migrations/README.md says', needs('psql'), async (t) => {
   const { admin, url } = await cloneDatabase(t)
   const ada = '01a20986-2898-7299-9c1d-1c51cff2f991'
   const bob = '01a20986-3b41-7c02-8d4f-6f0a9b1f2c37'
@@ -67,9 +67,9 @@ t.test('psql answers what db/README.md says', needs('psql'), async (t) => {
   }
 })
 
-t.test('the SQL of db/README.md is accepted', async (t) => {
+t.test('the SQL of db/migrations/README.md is accepted', async (t) => {
   const { admin, url } = await cloneDatabase(t)
-  const blocks = readBlocks('db/README.md').filter(({ language }) => language === 'sql')
+  const blocks = readBlocks('db/migrations/README.md').filter(({ language }) => language === 'sql')
   t.ok(blocks.length > 0)
   for (const { text } of blocks)
     await t.rejects(
