@@ -312,13 +312,13 @@ CREATE TABLE identity.mail_tokens (
 
 ALTER TABLE ONLY identity.mail_tokens FORCE ROW LEVEL SECURITY;
 
-COMMENT ON TABLE identity.mail_tokens IS 'The tokens in mailed links. Each works once.';
+COMMENT ON TABLE identity.mail_tokens IS 'The tokens in mailed links, and in those that the operator passes on. Each works once.';
 
-COMMENT ON COLUMN identity.mail_tokens.hash IS 'SHA-256 of the token''s secret, which exists only in the mail.';
+COMMENT ON COLUMN identity.mail_tokens.hash IS 'SHA-256 of the token''s secret, which exists only in the link.';
 
-COMMENT ON COLUMN identity.mail_tokens.email IS 'The address that the mail was sent to: the one to confirm, or to restore.';
+COMMENT ON COLUMN identity.mail_tokens.email IS 'The address that the mail was sent to: the one to confirm, or to restore. Empty for a link of the operator.';
 
-COMMENT ON COLUMN identity.mail_tokens.created_at IS 'When the mail was queued: undoing a change of the address also ends the links of later changes.';
+COMMENT ON COLUMN identity.mail_tokens.created_at IS 'When the mail was queued, or the link made: undoing a change of the address also ends the links of later changes.';
 
 CREATE FUNCTION identity.find_mail_token(token_user uuid, token_purpose text, token_secret bytea) RETURNS identity.mail_tokens
     LANGUAGE sql STABLE
@@ -645,7 +645,7 @@ $$;
 
 COMMENT ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) IS 'Queues a mail to the transaction''s user about a new personal access token.';
 
-CREATE FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) RETURNS uuid
+CREATE FUNCTION app.operate_on_user(command text, user_email_folded text, reset_hash bytea, event_id uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -669,7 +669,15 @@ begin
     when 'end-sessions' then
       new_kind := 'operator_ended_sessions';
     when 'reset-password' then
-      update identity.credentials c set password_hash = new_password_hash where c.user_id = known;
+      -- A hash that no password has. It keeps the salt, so that a login still takes the same time.
+      update identity.credentials c
+      set password_hash = left(c.password_hash, 29) || left(replace(gen_random_uuid()::text, '-', ''), 31)
+      where c.user_id = known;
+      delete from identity.mail_tokens t where t.user_id = known and t.purpose <> 'undo_email';
+      update identity.mails m set next_attempt_at = null
+      where m.user_id = known and m.kind in ('reset_password', 'confirm_email') and m.next_attempt_at is not null;
+      insert into identity.mail_tokens (user_id, hash, purpose, email, email_folded, created_at, expires_at)
+      values (known, reset_hash, 'reset_password', '', '', now(), now() + interval '30 minutes');
       new_kind := 'operator_reset_password';
       perform identity.queue_mail(known, 'password_changed', null, '{}');
     when 'reset-totp' then
@@ -693,7 +701,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) IS 'What npm run users does to a user, with an event: lock, unlock, end-sessions, reset-password, reset-totp or delete. Returns the user; null when the email is unknown.';
+COMMENT ON FUNCTION app.operate_on_user(command text, user_email_folded text, reset_hash bytea, event_id uuid) IS 'What npm run users does to a user, with an event: lock, unlock, end-sessions, reset-password (which stores the hash of a token to choose a new one), reset-totp or delete. Returns the user; null when the email is unknown.';
 
 CREATE FUNCTION app.password_salt(login_email_folded text, cost integer) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1028,10 +1036,13 @@ CREATE FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_pass
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  token identity.mail_tokens;
 begin
   -- Locked first, as by app.login: no session with the old password survives, and a token works once.
   perform from identity.credentials c where c.user_id = token_user for update;
-  if identity.find_mail_token(token_user, 'reset_password', token_secret) is null then return false; end if;
+  token := identity.find_mail_token(token_user, 'reset_password', token_secret);
+  if token is null then return false; end if;
   update identity.credentials c set password_hash = new_password_hash where c.user_id = token_user;
   delete from identity.sessions s where s.user_id = token_user;
   if revoke_tokens then
@@ -1040,8 +1051,9 @@ begin
   delete from identity.mail_tokens t where t.user_id = token_user and t.purpose <> 'undo_email';
   update identity.mails m set next_attempt_at = null
   where m.user_id = token_user and m.kind in ('reset_password', 'confirm_email') and m.next_attempt_at is not null;
-  -- The link was mailed to the address.
-  update public.users u set email_verified_at = now() where u.id = token_user and u.email_verified_at is null;
+  -- A link that was mailed to the address confirms it. One from the operator has no address.
+  update public.users u set email_verified_at = now()
+  where u.id = token_user and u.email = token.email and u.email_verified_at is null;
   insert into identity.events (user_id, id, kind, ip, user_agent)
   values (token_user, event_id, 'password_reset', client_ip, client_user_agent);
   perform identity.queue_mail(token_user, 'password_changed', null,
@@ -1050,7 +1062,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_password_hash text, revoke_tokens boolean, event_id uuid, client_ip inet, client_user_agent text) IS 'Sets a new password given a mailed token, and ends every session, with revoke_tokens also the personal access tokens; false when the token is not valid.';
+COMMENT ON FUNCTION app.reset_password(token_user uuid, token_secret bytea, new_password_hash text, revoke_tokens boolean, event_id uuid, client_ip inet, client_user_agent text) IS 'Sets a new password given a mailed token or one of the operator, and ends every session, with revoke_tokens also the personal access tokens; false when the token is not valid.';
 
 CREATE FUNCTION app.rotate_context_key() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1843,7 +1855,7 @@ COMMENT ON POLICY mail_tokens_delete_auth ON identity.mail_tokens IS 'A token is
 
 CREATE POLICY mail_tokens_insert_auth ON identity.mail_tokens FOR INSERT TO todo_auth WITH CHECK (true);
 
-COMMENT ON POLICY mail_tokens_insert_auth ON identity.mail_tokens IS 'app.add_mail_token stores the hash just before the mail is sent.';
+COMMENT ON POLICY mail_tokens_insert_auth ON identity.mail_tokens IS 'app.add_mail_token stores the hash just before the mail is sent, app.operate_on_user that of the operator''s link.';
 
 CREATE POLICY mail_tokens_select_auth ON identity.mail_tokens FOR SELECT TO todo_auth USING (true);
 
@@ -2301,8 +2313,8 @@ GRANT ALL ON FUNCTION app.note_use() TO todo_api;
 REVOKE ALL ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.notify_token_created(token_name text, client_ip inet, client_user_agent text) TO todo_api;
 
-REVOKE ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid) TO todo_owner;
+REVOKE ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, reset_hash bytea, event_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.operate_on_user(command text, user_email_folded text, reset_hash bytea, event_id uuid) TO todo_owner;
 
 REVOKE ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.password_salt(login_email_folded text, cost integer) TO todo_api;

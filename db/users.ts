@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import { hash } from 'bcryptjs'
 import type { Sql } from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
 import { foldEmail } from '../src/credentials/email.ts'
+import { createSecret, sha256, writeToken } from '../src/credentials/opaque-tokens.ts'
 import { findTarget, withConnection } from './connect.ts'
 
 // What the operator does to one user, as the owner of the database: with MIGRATION_DATABASE_URL from the environment or
@@ -13,7 +12,7 @@ const usage = `Usage: npm run users -- COMMAND EMAIL
   lock            ends the user's sessions; no login, refresh or token works until unlock
   unlock          allows them again
   end-sessions    ends all sessions; personal access tokens stay
-  reset-password  sets a random password, which is printed, and ends all sessions
+  reset-password  ends the password and all sessions, and prints a link for the user to choose a new password
   reset-totp      turns off the second factor of a user who has lost it
   delete          deletes the user and all their data
 The user finds all but show and delete in the account activity. Exits with 1 if the email is unknown, and with 2 if the
@@ -23,14 +22,13 @@ const done: Record<string, string> = {
   lock: 'is locked, and their sessions have ended.',
   unlock: 'is no longer locked.',
   'end-sessions': 'has no session any more.',
-  'reset-password': 'has a new password, and their sessions have ended.',
+  'reset-password': 'can no longer use their password, and their sessions have ended.',
   'reset-totp': 'has no second factor any more.',
   delete: 'is deleted, with all their data.',
 }
-/** The cost of the password's hash. The next login replaces it by one of the API's BCRYPT_COST. */
-const COST = 12
 
 interface User {
+  id: string
   email: string
   [name: string]: unknown
 }
@@ -53,12 +51,15 @@ async function main(): Promise<number> {
 }
 
 /** @returns what to tell the operator */
-async function operate(sql: Sql, command: string, { email }: User, folded: string): Promise<string> {
-  const password = randomBytes(15).toString('base64url')
-  const newHash = command === 'reset-password' ? await hash(password, COST) : null
-  await sql`select app.operate_on_user(${command}, ${folded}, ${newHash}, ${uuidv7()})`
+async function operate(sql: Sql, command: string, { id, email }: User, folded: string): Promise<string> {
+  const secret = createSecret()
+  const resetHash = command === 'reset-password' ? sha256(secret) : null
+  await sql`select app.operate_on_user(${command}, ${folded}, ${resetHash}, ${uuidv7()})`
   const sentence = `${email} ${done[command]}`
-  return newHash ? `${sentence}\nThe password, which is not shown again: ${password}` : sentence
+  if (!resetHash) return sentence
+  const { PUBLIC_URL, BASE_PATH = '' } = process.env
+  const link = `${PUBLIC_URL || BASE_PATH}/link#${writeToken('reset', id, secret)}`
+  return `${sentence}\nPass this link on to them. It works once, within 30 minutes, and is not shown again: ${link}`
 }
 
 const toText = (user: User): string =>

@@ -495,7 +495,7 @@ export interface paths {
         put?: never;
         /**
          * Choose a new password
-         * @description With the token from the mail, which works once. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.
+         * @description With the token from the mail, or from a link that the operator has passed on. It works once, and needs no mail to be configured. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -1690,8 +1690,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -1843,8 +1841,6 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -2016,8 +2012,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -2161,8 +2155,6 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -2372,8 +2364,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`invalid_cursor`](/problems/invalid_cursor): Invalid cursor for this list.
              */
             400: {
@@ -2540,8 +2530,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -2576,7 +2564,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2735,11 +2727,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2772,7 +2760,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2880,11 +2872,7 @@ export interface operations {
                     "application/json": components["schemas"]["TagPage"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3047,11 +3035,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3097,11 +3081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3208,11 +3188,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3245,7 +3221,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3258,11 +3238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3407,8 +3383,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -3443,7 +3417,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3456,11 +3434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3666,8 +3640,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -3702,7 +3674,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3715,11 +3691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3899,8 +3871,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`invalid_cursor`](/problems/invalid_cursor): Invalid cursor for this list.
              */
             400: {
@@ -4048,11 +4018,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4085,7 +4051,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4219,11 +4189,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4256,7 +4222,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4269,11 +4239,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4417,11 +4383,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4454,7 +4416,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope. */
+            /**
+             * @description [`insufficient_scope`](/problems/insufficient_scope): The token lacks a required scope.
+             *
+             *     [`email_unverified`](/problems/email_unverified): The email address must be confirmed first.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4467,11 +4433,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4634,11 +4596,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4809,11 +4767,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccessTokenPage"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4964,8 +4918,6 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -5132,11 +5084,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5182,11 +5130,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5282,11 +5226,7 @@ export interface operations {
                     "application/json": components["schemas"]["SecondFactor"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5415,11 +5355,7 @@ export interface operations {
                     "application/json": components["schemas"]["TotpSeed"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5469,11 +5405,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5585,8 +5517,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -5640,11 +5570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5779,8 +5705,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -5832,11 +5756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5960,11 +5880,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6085,11 +6001,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6236,8 +6148,6 @@ export interface operations {
             };
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
              *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
@@ -6487,11 +6397,7 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6637,11 +6543,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionPage"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6765,11 +6667,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6815,11 +6713,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6931,11 +6825,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7068,8 +6958,6 @@ export interface operations {
             /**
              * @description [`invalid_request`](/problems/invalid_request): Invalid request.
              *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             *
              *     [`malformed_json`](/problems/malformed_json): The body is not valid JSON.
              */
             400: {
@@ -7083,11 +6971,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`mail_disabled`](/problems/mail_disabled): This service sends no mail. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7332,11 +7216,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7382,11 +7262,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`mail_disabled`](/problems/mail_disabled): This service sends no mail. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7410,7 +7286,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            /** @description [`conflict`](/problems/conflict): The request conflicts with existing data. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7525,7 +7401,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            /** @description [`email_taken`](/problems/email_taken): The email is already registered. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7667,7 +7543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description [`request_in_progress`](/problems/request_in_progress): A request with this Idempotency-Key is still in progress. */
+            /** @description [`email_taken`](/problems/email_taken): The email is already registered. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7797,11 +7673,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7917,11 +7789,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -7933,11 +7801,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description [`not_found`](/problems/not_found): Not found.
-             *
-             *     [`mail_disabled`](/problems/mail_disabled): This service sends no mail.
-             */
+            /** @description [`not_found`](/problems/not_found): Not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -8050,11 +7914,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -8151,11 +8011,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -8248,11 +8104,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description [`invalid_request`](/problems/invalid_request): Invalid request.
-             *
-             *     [`invalid_mailed_token`](/problems/invalid_mailed_token): The link is not valid any more.
-             */
+            /** @description [`invalid_request`](/problems/invalid_request): Invalid request. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

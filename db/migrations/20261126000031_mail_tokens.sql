@@ -39,12 +39,12 @@ grant select (user_id, hash, purpose, email, email_folded, created_at, expires_a
       delete
   on identity.mail_tokens to todo_auth;
 
-comment on table identity.mail_tokens is 'The tokens in mailed links. Each works once.';
-comment on column identity.mail_tokens.hash is 'SHA-256 of the token''s secret, which exists only in the mail.';
-comment on column identity.mail_tokens.email is 'The address that the mail was sent to: the one to confirm, or to restore.';
-comment on column identity.mail_tokens.created_at is 'When the mail was queued: undoing a change of the address also ends the links of later changes.';
+comment on table identity.mail_tokens is 'The tokens in mailed links, and in those that the operator passes on. Each works once.';
+comment on column identity.mail_tokens.hash is 'SHA-256 of the token''s secret, which exists only in the link.';
+comment on column identity.mail_tokens.email is 'The address that the mail was sent to: the one to confirm, or to restore. Empty for a link of the operator.';
+comment on column identity.mail_tokens.created_at is 'When the mail was queued, or the link made: undoing a change of the address also ends the links of later changes.';
 comment on policy mail_tokens_select_auth on identity.mail_tokens is 'The functions that take a token look it up.';
-comment on policy mail_tokens_insert_auth on identity.mail_tokens is 'app.add_mail_token stores the hash just before the mail is sent.';
+comment on policy mail_tokens_insert_auth on identity.mail_tokens is 'app.add_mail_token stores the hash just before the mail is sent, app.operate_on_user that of the operator''s link.';
 comment on policy mail_tokens_delete_auth on identity.mail_tokens is 'A token is deleted when it is used, replaced or expired.';
 
 create table identity.mail_requests (

@@ -154,10 +154,13 @@ create function app.reset_password(
   returns boolean
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+  token identity.mail_tokens;
 begin
   -- Locked first, as by app.login: no session with the old password survives, and a token works once.
   perform from identity.credentials c where c.user_id = token_user for update;
-  if identity.find_mail_token(token_user, 'reset_password', token_secret) is null then return false; end if;
+  token := identity.find_mail_token(token_user, 'reset_password', token_secret);
+  if token is null then return false; end if;
   update identity.credentials c set password_hash = new_password_hash where c.user_id = token_user;
   delete from identity.sessions s where s.user_id = token_user;
   if revoke_tokens then
@@ -166,8 +169,9 @@ begin
   delete from identity.mail_tokens t where t.user_id = token_user and t.purpose <> 'undo_email';
   update identity.mails m set next_attempt_at = null
   where m.user_id = token_user and m.kind in ('reset_password', 'confirm_email') and m.next_attempt_at is not null;
-  -- The link was mailed to the address.
-  update public.users u set email_verified_at = now() where u.id = token_user and u.email_verified_at is null;
+  -- A link that was mailed to the address confirms it. One from the operator has no address.
+  update public.users u set email_verified_at = now()
+  where u.id = token_user and u.email = token.email and u.email_verified_at is null;
   insert into identity.events (user_id, id, kind, ip, user_agent)
   values (token_user, event_id, 'password_reset', client_ip, client_user_agent);
   perform identity.queue_mail(token_user, 'password_changed', null,
@@ -176,7 +180,7 @@ begin
 end
 $$;
 comment on function app.reset_password(uuid, bytea, text, boolean, uuid, inet, text) is
-  'Sets a new password given a mailed token, and ends every session, with revoke_tokens also the personal access tokens; false when the token is not valid.';
+  'Sets a new password given a mailed token or one of the operator, and ends every session, with revoke_tokens also the personal access tokens; false when the token is not valid.';
 
 create function app.verify_email(
     token_user uuid, token_secret bytea, event_id uuid, client_ip inet, client_user_agent text)

@@ -97,7 +97,7 @@ $$;
 comment on function app.check_quota(text, bigint, bigint) is
   'Fails like a violated constraint of this name when more is used than allowed; otherwise returns what is left.';
 
-create function app.operate_on_user(command text, user_email_folded text, new_password_hash text, event_id uuid)
+create function app.operate_on_user(command text, user_email_folded text, reset_hash bytea, event_id uuid)
   returns uuid
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -121,7 +121,15 @@ begin
     when 'end-sessions' then
       new_kind := 'operator_ended_sessions';
     when 'reset-password' then
-      update identity.credentials c set password_hash = new_password_hash where c.user_id = known;
+      -- A hash that no password has. It keeps the salt, so that a login still takes the same time.
+      update identity.credentials c
+      set password_hash = left(c.password_hash, 29) || left(replace(gen_random_uuid()::text, '-', ''), 31)
+      where c.user_id = known;
+      delete from identity.mail_tokens t where t.user_id = known and t.purpose <> 'undo_email';
+      update identity.mails m set next_attempt_at = null
+      where m.user_id = known and m.kind in ('reset_password', 'confirm_email') and m.next_attempt_at is not null;
+      insert into identity.mail_tokens (user_id, hash, purpose, email, email_folded, created_at, expires_at)
+      values (known, reset_hash, 'reset_password', '', '', now(), now() + interval '30 minutes');
       new_kind := 'operator_reset_password';
       perform identity.queue_mail(known, 'password_changed', null, '{}');
     when 'reset-totp' then
@@ -144,8 +152,8 @@ begin
   return known;
 end
 $$;
-comment on function app.operate_on_user(text, text, text, uuid) is
-  'What npm run users does to a user, with an event: lock, unlock, end-sessions, reset-password, reset-totp or delete. Returns the user; null when the email is unknown.';
+comment on function app.operate_on_user(text, text, bytea, uuid) is
+  'What npm run users does to a user, with an event: lock, unlock, end-sessions, reset-password (which stores the hash of a token to choose a new one), reset-totp or delete. Returns the user; null when the email is unknown.';
 
 create function app.show_user(user_email_folded text)
   returns table (id uuid, email text, created_at timestamptz, locked_at timestamptz, totp_since timestamptz,
@@ -170,7 +178,7 @@ grant execute on function app.start_totp(bytea, bytea), app.confirm_totp(bytea, 
 -- Only the owner of the database operates.
 do $$
 begin
-  execute format('grant execute on function app.operate_on_user(text, text, text, uuid), app.show_user(text) to %I', session_user);
+  execute format('grant execute on function app.operate_on_user(text, text, bytea, uuid), app.show_user(text) to %I', session_user);
 end
 $$;
 reset role;
@@ -196,7 +204,7 @@ end
 $$;
 set local role todo_auth;
 
-drop function app.notify_token_created(text, inet, text), app.show_user(text), app.operate_on_user(text, text, text, uuid), app.check_quota(text, bigint, bigint),
+drop function app.notify_token_created(text, inet, text), app.show_user(text), app.operate_on_user(text, text, bytea, uuid), app.check_quota(text, bigint, bigint),
   app.remove_totp(text, uuid, inet, text), app.confirm_totp(bytea, bigint, bytea[], uuid, inet, text),
   app.start_totp(bytea, bytea);
 reset role;

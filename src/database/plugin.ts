@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.ts'
-import { type Credential, createDatabase, type Database } from './database.ts'
+import { createDatabase, type Database } from './database.ts'
 import type { Tx } from './transaction.ts'
 
 declare module 'fastify' {
@@ -26,8 +26,6 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     const database = createDatabase(config)
     app.decorate('database', database)
-    const mustBeVerified = ({ scopes = [] }: Credential) =>
-      config.REQUIRE_VERIFIED_EMAIL && scopes.includes('todos:write')
     // Registers the listener early, before the socket can close.
     app.addHook('onRequest', ({ raw }, _reply, done) => {
       disconnectSignal(raw.socket)
@@ -35,7 +33,9 @@ export default fp<{ config: Config }>(
     })
     app.decorateRequest('withUser', async function (run) {
       const { credential, cost, method, raw, routeOptions } = this
-      const work = mustBeVerified(credential)
+      // The scope of the route: one that creates a token for todos changes no todo.
+      const mustBeVerified = config.REQUIRE_VERIFIED_EMAIL && routeOptions.config.scope === 'todos:write'
+      const work = mustBeVerified
         ? (tx: Tx) => {
             // In the same round trip: when it fails, the server skips the rest.
             void tx`select app.require_verified_email()`

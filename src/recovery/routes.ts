@@ -81,7 +81,7 @@ const recovery: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { co
         tags,
         summary: 'Choose a new password',
         description:
-          'With the token from the mail, which works once. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.',
+          'With the token from the mail, or from a link that the operator has passed on. It works once, and needs no mail to be configured. Ends every session; personal access tokens stay valid unless `revoke_tokens` is true. Does not log in. Has the rate limit of a registration.',
         body: Ref(PasswordReset),
         response: { 204: Type.Null({ description: 'The password has changed.' }), ...problems(...BODY) },
       },

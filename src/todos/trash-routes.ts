@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
+import type { Tx } from '../database/transaction.ts'
 import { ANY_VERSION, type Precondition, toEntityTag, toPrecondition } from '../http/conditional.ts'
 import { ApiError, firstOrNotFound, notFound } from '../http/errors.ts'
 import { Headers, problems, Ref, TOKEN } from '../http/schemas.ts'
@@ -73,7 +74,9 @@ const trash: FastifyPluginAsyncTypebox<{ config: Config }> = async (app, { confi
     async (request, reply) => {
       const { id } = request.params
       const precondition = toPrecondition(request.headers)
-      const [todo] = await request.withUserOnce(reply, (tx) => restoreTodo(tx, id, precondition))
+      const restore = (tx: Tx) => restoreTodo(tx, id, precondition)
+      const check = (tx: Tx) => app.checkTodoQuota(tx, request.credential.user_id, 1)
+      const [todo] = await request.withUserOnce(reply, restore, 'one', check)
       if (!todo) throw await explainMissing(request, id, precondition)
       return reply.header('etag', toEntityTag(todo.version)).send(todo)
     },

@@ -40,10 +40,10 @@ export function publish(): void {
 export function showOnPage(name: string, text: string): void {
   const url = new URL('docs/performance.md', root)
   const page = readFileSync(url, 'utf8')
-  const part = new RegExp(`(?<=<!-- ${name} -->\\n).*?(?=<!-- /${name} -->)`, 's')
+  const shown = new RegExp(`(?<=<!-- ${name} -->\\n).*?(?=<!-- /${name} -->)`, 's')
   writeFileSync(
     url,
-    page.replace(part, () => text),
+    page.replace(shown, () => text),
   )
 }
 

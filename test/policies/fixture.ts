@@ -90,7 +90,8 @@ insert into identity.mail_tokens (user_id, hash, purpose, email, email_folded, c
   (:ada, :#used, 'verify_email', 'ada@example.com', 'ada@example.com', now(), now() + ${hour}),
   (:ada, :#expired, 'undo_email', 'earlier@example.com', 'earlier@example.com', now() - ${hour}, now() + ${hour}),
   (:ada, :#spent, 'undo_email', 'earliest@example.com', 'earliest@example.com', now() - 2 * ${hour}, now() + ${hour}),
-  (:bob, :#other, 'verify_email', 'new@example.com', 'new@example.com', now(), now() + ${hour});
+  (:bob, :#other, 'verify_email', 'new@example.com', 'new@example.com', now(), now() + ${hour}),
+  (:bob, :#spent, 'reset_password', '', '', now(), now() + ${hour});
 insert into identity.mail_requests (id, kind, email_folded) values
   (:new, 'reset_password', 'ada@example.com'), (:gone, 'reset_password', 'nobody@example.com');
 insert into todos (user_id, id, title, folded_title) values (:ada, :own, 'common hers', 'common hers'), (:bob, :other, 'common his', 'common his');

@@ -128,7 +128,7 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
   ['find_mail_token', '(t.purpose = find_mail_token.token_purpose)', 'true'],
   ['find_mail_token', '(t.expires_at > now())', 'true'],
   ['find_reset_email', '(u.id = t.user_id)', 'true'],
-  ['reset_password', /if identity.find_mail_token\(.*?\) is null then return false; end if;/],
+  ['reset_password', 'if token is null then return false; end if;'],
   [
     'reset_password',
     'set password_hash = new_password_hash where c.user_id = token_user',
@@ -146,7 +146,8 @@ const checks: [name: string, check: string | RegExp, off?: string][] = [
     'delete from identity.access_tokens t where t.user_id = token_user',
     'delete from identity.access_tokens t',
   ],
-  ['reset_password', 'u.id = token_user and '],
+  ['reset_password', 'u.id = token_user and u.email = token.email and '],
+  ['reset_password', ' and u.email = token.email'],
   ['verify_email', 'if token is null then return false; end if;'],
   [
     'verify_email',

@@ -228,11 +228,22 @@ t.test('refuses writes until the address is confirmed, if the operator wants tha
     'email_unverified',
   )
   t.equal((await user.ask('GET', '/todos')).json().data.length, 0)
+  for (const url of ['/todos?all=true', '/trash?all=true'])
+    problem(t, await user.ask('DELETE', url), 403, 'email_unverified')
+  const seed = await user.ask('POST', '/me/totp')
+  t.equal(seed.statusCode, 201, 'only todos wait for it')
+  problem(t, await user.ask('DELETE', '/me/totp', { current_password: password }), 404, 'not_found')
+  const made = await user.ask('POST', '/tokens', { name: 'x', scopes: ['todos:write'] })
+  t.equal((await user.ask('DELETE', `/tokens/${made.json().id}`)).statusCode, 204)
   const { token } = await mailTo(user.email, /Confirm/, strict)
   t.equal((await post('/email/verify', { token }, strict)).statusCode, 204)
   t.equal((await user.ask('POST', '/todos', { title: 'in time' })).statusCode, 201)
   await user.ask('POST', '/logout')
   problem(t, await user.ask('POST', '/todos', { title: 'too late' }), 401, 'revoked_token')
+  const leaving = await signUp(strict)
+  const { ask } = await logIn(strict, leaving.email)
+  t.equal((await ask('POST', '/logout', { everywhere: true })).statusCode, 204)
+  t.equal((await (await logIn(strict, leaving.email)).ask('DELETE', '/me')).statusCode, 204)
 })
 
 t.test('hides which emails are registered, if the operator wants that', async (t: Test) => {

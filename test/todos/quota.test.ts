@@ -43,6 +43,24 @@ t.test('counts what a batch creates, and does all of it or nothing', async (t) =
   t.equal((await user.ask('POST', '/todos/batch', { operations })).statusCode, 200, 'a change needs no room')
 })
 
+t.test('restores no todo beyond the limit', async (t) => {
+  const user = await signUp(app)
+  const { id } = (await create(user)).json()
+  await user.ask('DELETE', `/todos/${id}`)
+  t.equal((await batch(user, 30)).statusCode, 200)
+  const restore = (key = randomUUID()) =>
+    user.ask('POST', `/trash/${id}/restore`, undefined, { 'idempotency-key': key })
+  const key = randomUUID()
+  problem(t, await user.ask('POST', `/trash/${id}/restore`), 409, 'quota_exceeded')
+  problem(t, await restore(key), 409, 'quota_exceeded')
+  t.equal((await user.ask('GET', '/trash')).json().data[0].id, id, 'it stays in the trash')
+  const { data } = (await user.ask('GET', '/todos?limit=1')).json()
+  await user.ask('DELETE', `/todos/${data[0].id}`)
+  t.equal((await restore(key)).statusCode, 200)
+  t.equal((await restore(key)).headers['idempotent-replayed'], 'true')
+  t.equal(await count(user), 30)
+})
+
 t.test('counts again when a tenth of what was left is created, or after ten minutes', async (t) => {
   const user = await signUp(app)
   const fill = () => database.admin`

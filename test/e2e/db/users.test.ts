@@ -10,7 +10,15 @@ const users = (args: string[], MIGRATION_DATABASE_URL = database.ownerUrl) =>
   promisify(execFile)(
     process.execPath,
     ['--import', './test/support/strip-types.mjs', 'db/users.ts', ...args],
-    { env: { ...process.env, DATA_DIR: t.testdirName, DATABASE_URL: '', MIGRATION_DATABASE_URL } },
+    {
+      env: {
+        ...process.env,
+        DATA_DIR: t.testdirName,
+        DATABASE_URL: '',
+        MIGRATION_DATABASE_URL,
+        PUBLIC_URL: 'https://todo.example.com',
+      },
+    },
   ).then(
     ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
     ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
@@ -19,6 +27,13 @@ const login = (email: string, secret = password) =>
   app.inject({ method: 'POST', url: '/login', payload: { email, password: secret } })
 const refresh = ({ refreshToken: refresh_token }: TestUser) =>
   app.inject({ method: 'POST', url: '/refresh', payload: { refresh_token } })
+/** Resets a user's password. @returns the token of the printed link */
+async function tokenOfReset({ email }: TestUser): Promise<string> {
+  const { stdout } = await users(['reset-password', email])
+  return /not shown again: https:\/\/todo\.example\.com\/link#(todo_reset_[\w-]+)\n$/.exec(stdout)?.[1] ?? ''
+}
+const reset = (token: string, new_password: string) =>
+  app.inject({ method: 'POST', url: '/password/reset', payload: { token, new_password } })
 const kindsOf = async (user: TestUser) =>
   (await database.admin`select kind from identity.events where user_id = ${user.id} order by id desc`).map(
     ({ kind }) => kind,
@@ -53,10 +68,16 @@ t.test('ends sessions, resets the password and the second factor, and deletes', 
   t.equal((await other.ask('GET', '/me')).statusCode, 200)
 
   const again = await logIn(app, user.email)
-  const { stdout } = await users(['reset-password', user.email])
-  const [, secret = ''] = /not shown again: (\S+)/.exec(stdout) ?? []
+  const earlier = await tokenOfReset(user)
+  const token = await tokenOfReset(user)
   problem(t, await again.ask('GET', '/me'), 401, 'revoked_token')
   problem(t, await login(user.email), 401, 'invalid_credentials')
+  const secret = 'a brand new password'
+  problem(t, await reset(earlier, secret), 400, 'invalid_mailed_token')
+  t.equal((await reset(token, secret)).statusCode, 204)
+  problem(t, await reset(token, secret), 400, 'invalid_mailed_token')
+  const [row] = await database.admin`select email_verified_at from users where id = ${user.id}`
+  t.equal(row?.email_verified_at, null, 'a link that was not mailed confirms no address')
   t.equal((await login(user.email, secret)).statusCode, 200)
   t.equal((await login(other.email)).statusCode, 200)
 
@@ -70,12 +91,12 @@ t.test('ends sessions, resets the password and the second factor, and deletes', 
   problem(t, await login(other.email), 401, 'code_required')
   t.same(
     (await kindsOf(user)).filter((kind) => kind.startsWith('operator')),
-    ['operator_reset_totp', 'operator_reset_password', 'operator_ended_sessions'],
+    ['operator_reset_totp', 'operator_reset_password', 'operator_reset_password', 'operator_ended_sessions'],
   )
   const mails = await database.admin`select kind from identity.mails where user_id = ${user.id} order by kind`
   t.same(
     mails.map(({ kind }) => kind),
-    ['password_changed', 'second_factor_changed'],
+    ['password_changed', 'password_changed', 'password_changed', 'second_factor_changed'],
   )
 
   t.match(await users(['delete', user.email]), { code: 0, stdout: /is deleted/ })

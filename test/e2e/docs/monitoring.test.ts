@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { setUp, signUp } from '../../support/app.ts'
-import { findProgram, freePort, needs } from '../../support/external-programs.ts'
+import { findProgram, needs } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { readBlocks } from '../../support/markdown.ts'
 
 // docs/alerts.yaml and docs/dashboard.json use what the service really exposes, and all of what docs/operations.md lists.
