@@ -23,19 +23,19 @@ export const createTodo = (
   id: string,
   { title, notes = null, completed = false, due_at, priority = 0, tags = [], position = 0 }: NewTodo,
 ) => tx<Todo>`
-  ${insertWithSteps(fragment`
+  ${withSteps(fragment`
     insert into todos (id, title, folded_title, notes, folded_notes, completed, completed_at, due_at, priority, tags, position)
     values (${id}, ${title}, ${foldText(title)}, ${notes}, ${foldNotes(notes)}, ${completed}, case when ${completed} then now() end,
             ${due_at ?? null}, ${priority}, ${tags}, ${position})
     returning ${todoColumns}`)}`
 
-/** Citus runs no INSERT within WITH. */
-const insertWithSteps =
-  (insert: Fragment): ShardFragment =>
+/** Records a write in the same statement. On a sharded database it stays alone: Citus runs no INSERT within WITH. */
+const withSteps =
+  (write: Fragment): ShardFragment =>
   (shard) =>
     shard === null
-      ? fragment`with written as (${insert})${logWrites}${furtherStep} select * from written`
-      : insert
+      ? fragment`with written as (${write})${logWrites}${furtherStep} select * from written`
+      : write
 
 /**
  * Violates todos_quota when the user cannot have so many todos more; otherwise returns how many are left after them. It
@@ -89,15 +89,13 @@ export function updateTodo(tx: Tx, id: string, patch: TodoPatch, precondition: P
   // One member is the common case. Of the many combinations no connection keeps a plan.
   const changes = others.reduce((all, next) => unpreparedFragment`${all}, ${next}`, first)
   return tx<Todo>`
-    with written as (
+    ${withSteps(fragment`
       update todos set ${changes}, version = version + 1, updated_at = now()
       where ${shardKey} and id = ${id} and ${isMet(precondition)}
-      returning ${todoColumns}
-    )${logWrites}${furtherStep}
-    select * from written`
+      returning ${todoColumns}`)}`
 }
 
-/** Moves what a statement has deleted, `written`, to the trash. On a sharded database there is none. */
+/** Moves what a statement has deleted, `written`, to the trash. */
 const moveToTrash = (days: number): ShardFragment =>
   unlessSharded(fragment`, trashed as (
     insert into trashed_todos (${movedColumns}, version, updated_at, expires_at)
@@ -105,14 +103,17 @@ const moveToTrash = (days: number): ShardFragment =>
   )`)
 
 /** @param trashDays how long it stays in the trash */
-export const deleteTodo = (tx: Tx, id: string, precondition: Precondition, trashDays: number) =>
-  tx<{ id: string }>`
+export function deleteTodo(tx: Tx, id: string, precondition: Precondition, trashDays: number) {
+  const remove = fragment`
+    delete from todos where ${shardKey} and id = ${id} and ${isMet(precondition)}`
+  const withTrash = fragment`
     with written as (
-      delete from todos
-      where ${shardKey} and id = ${id} and ${isMet(precondition)}
-      returning ${movedColumns}, version, updated_at
+      ${remove} returning ${movedColumns}, version, updated_at
     )${moveToTrash(trashDays)}${logDeletions}
     select id from written`
+  const write: ShardFragment = (shard) => (shard === null ? withTrash : fragment`${remove} returning id`)
+  return tx<{ id: string }>`${write}`
+}
 
 /**
  * Locks todos before a batch writes them. Every write of several todos locks them by id, whatever the order in which

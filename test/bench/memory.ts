@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { freePort } from '../support/external-programs.ts'
+import { freePort } from '../support/free-port.ts'
 import { load, median, tell } from './load.ts'
 import { chart, judge, progress } from './report.ts'
 import { type Database, environment, startApi } from './service.ts'

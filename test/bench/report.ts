@@ -40,8 +40,11 @@ export function publish(): void {
 export function showOnPage(name: string, text: string): void {
   const url = new URL('docs/performance.md', root)
   const page = readFileSync(url, 'utf8')
-  const [before, , after] = page.split(new RegExp(`(?<=<!-- ${name} -->\\n)|(?=<!-- /${name} -->)`))
-  writeFileSync(url, `${before}${text}${after}`)
+  const shown = new RegExp(`(?<=<!-- ${name} -->\\n).*?(?=<!-- /${name} -->)`, 's')
+  writeFileSync(
+    url,
+    page.replace(shown, () => text),
+  )
 }
 
 /** The part of docs/performance.md that shows a run. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../support/external-programs.ts'
+import { freePort } from '../support/free-port.ts'
 import { live } from './life.ts'
 import { median } from './load.ts'
 import { startServer } from './memory.ts'

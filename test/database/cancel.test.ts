@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Client } from 'pg'
 import t from 'tap'
 import { cancelStatement } from '../../src/database/connection.ts'
-import { freePort } from '../support/external-programs.ts'
+import { freePort } from '../support/free-port.ts'
 
 // PostgreSQL manual, 54.7: length 16, code 80877102, process, secret.
 const request = Buffer.from('0000001004d2162e0000002a00000007', 'hex')

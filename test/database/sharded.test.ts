@@ -24,6 +24,7 @@ async function listen(DATABASE_SHARDED: string) {
     ['GET', `/todos/${id}`],
     ['PATCH', `/todos/${id}`, { title: 'butter' }],
     ['PATCH', `/todos/${id}`, { title: 'butter' }, { 'if-match': '"999"' }],
+    ['PATCH', `/todos/${id}`, { title: 'cream' }, { 'idempotency-key': 'patch' }],
     ['POST', '/todos/batch', { operations }, { 'idempotency-key': 'many' }],
     ['GET', '/me/export'],
     ['DELETE', `/todos/${id}`],
@@ -48,6 +49,7 @@ t.test('each names its shard when the database is sharded', async (t) => {
     const asked = text.match(/\b(from|join|update) (todos|idempotency_keys)\b/g) ?? []
     const routed = text.match(/\b(where|on) user_id = \$\d+ (and|limit) /g) ?? []
     t.equal(routed.length, asked.length, text)
+    t.notMatch(text, /\bas \(\s*(insert|update)\b/, 'no such write within WITH, which Citus does not run')
     // The value of an INSERT is its default, which Citus evaluates before it chooses the shard.
     if (asked.length === 0) t.match(text, /^\s*insert into \w+( as kept)? \([^)]*\)\s+values \(/, text)
   }

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { createApp, password, setUp } from '../support/app.ts'
 import { cloneDatabase } from '../support/clone-database.ts'
-import { freePort, needs, startProgram } from '../support/external-programs.ts'
+import { needs, startProgram } from '../support/external-programs.ts'
+import { freePort } from '../support/free-port.ts'
 import { JWT_SECRET, start } from '../support/service-process.ts'
 import { until } from '../support/until.ts'
 

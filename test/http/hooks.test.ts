@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { setUp, signUp } from '../support/app.ts'
-import { freePort } from '../support/external-programs.ts'
+import { freePort } from '../support/free-port.ts'
 import { parseResponses, type RawResponse, sendText } from '../support/raw-http.ts'
 import { until } from '../support/until.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createApp, setUp, signUp } from '../support/app.ts'
-import { freePort } from '../support/external-programs.ts'
+import { freePort } from '../support/free-port.ts'
 
 t.test('counts requests, problems and connections for Prometheus', async (t) => {
   const port = await freePort()

@@ -135,6 +135,13 @@ t.test('knows the grants and the missing foreign keys of a sharded table', async
   t.same(await find(), [])
 })
 
+t.test('refuses a role or a schema that does not exist', async (t) => {
+  await t.rejects(audit(admin, { roles: ['mistyped'] }), { message: 'The role mistyped does not exist.' })
+  await t.rejects(audit(admin, { roles: [login], schemas: ['public', 'pubic'] }), {
+    message: 'The schema pubic does not exist.',
+  })
+})
+
 t.test("names the known holes of the server's version", async (t) => {
   t.match(findAdvisories(150013).join(), /CVE-2025-8713: .*; fixed in 15\.14/)
   t.match(findAdvisories(180001).join(), /CVE-2026-2006: .*; fixed in 18\.2/)

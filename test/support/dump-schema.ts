@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { accountFor } from '../../db/embedded/place.ts'
 import { provision } from '../../db/embedded/start.ts'
-import { findProgram, freePort } from './external-programs.ts'
+import { findProgram } from './external-programs.ts'
+import { freePort } from './free-port.ts'
 
 // `npm run db:schema` writes db/schema.sql: what the migrations add up to, for people to read. The npm package with
 // the embedded PostgreSQL has no pg_dump, so this uses an installed PostgreSQL, whose pg_dump is of its own version.

@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { accountFor } from '../../db/embedded/place.ts'
 import { makeCertificate } from './certificate.ts'
-import { findProgram, freePort } from './external-programs.ts'
+import { findProgram } from './external-programs.ts'
+import { freePort } from './free-port.ts'
 
 const run = promisify(execFile)
 /** Of every role of such a server. */

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import { freePort, startProgram } from './external-programs.ts'
+import { startProgram } from './external-programs.ts'
+import { freePort } from './free-port.ts'
 
 /** PgBouncer in transaction mode before a database: how to reach it. */
 export async function startPooler(t: Test, url: string): Promise<string> {

@@ -6,7 +6,7 @@ import postgres from 'postgres'
 import type { Test } from 'tap'
 import { childEnvironment } from '../../db/child-environment.ts'
 import { accountFor, give, placePrograms, reaches } from '../../db/embedded/place.ts'
-import { freePort } from './external-programs.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /**

@@ -4,7 +4,7 @@ import { cpSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import t from 'tap'
 import { childEnvironment } from '../../../db/child-environment.ts'
-import { freePort } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { JWT_SECRET, quiet } from '../../support/service-process.ts'
 import { until } from '../../support/until.ts'
 

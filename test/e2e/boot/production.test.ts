@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { childEnvironment } from '../../../db/child-environment.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
-import { freePort } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { JWT_SECRET, quiet } from '../../support/service-process.ts'
 import { until } from '../../support/until.ts'
 

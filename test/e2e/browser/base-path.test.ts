@@ -1,6 +1,7 @@
 import t from 'tap'
 import { password, setUp } from '../../support/app.ts'
-import { freePort, needs, startProgram } from '../../support/external-programs.ts'
+import { needs, startProgram } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { authorize, execute, startBrowser, tryOut } from './explorer.ts'
 
 // Drawing takes a busy machine long.

@@ -34,8 +34,15 @@ t.test(
     const { app, database } = await setUp(t, { MAIL_URL: pathToFileURL(folder).href })
     const open = await startBrowser(t, app)
     const { page, complaints } = await open(t, phone)
+    const trash = async () => {
+      const { id } = (await ask('POST', '/todos', { title: 'a' })).json()
+      await ask('DELETE', `/todos/${id}`)
+      return id
+    }
     /** What only exists once it has been made. */
     const make: Record<string, () => Promise<string>> = {
+      '/trash/{id}': trash,
+      '/trash/{id}/restore': trash,
       '/todos/{id}': async () => (await ask('POST', '/todos', { title: 'a' })).json().id,
       '/tokens/{id}': async () =>
         (await ask('POST', '/tokens', { name: 'a', scopes: ['account'] })).json().id,

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { password, setUp } from '../../support/app.ts'
-import { freePort } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { arrange } from './postman.ts'
 import { needsTools, runTool, tool } from './tools.ts'
 

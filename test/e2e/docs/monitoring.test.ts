@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { setUp, signUp } from '../../support/app.ts'
-import { findProgram, freePort, needs } from '../../support/external-programs.ts'
+import { findProgram, needs } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { readBlocks } from '../../support/markdown.ts'
 
 // docs/alerts.yaml and docs/dashboard.json use what the service really exposes, and all of what docs/operations.md lists.
@@ -48,7 +49,7 @@ const series: Series[] = [...exposition.matchAll(/^(\w+)(?:\{(.*)\})? [^ ]+$/gm)
 /** The name in the table of a series of a histogram. */
 const baseOf = (name: string) => name.replace(/_(bucket|count|sum)$/, '')
 
-const FUNCTIONS = /^(sum|rate|increase|histogram_quantile|min_over_time|label_values|and|or|offset|by)$/
+const FUNCTIONS = /^(sum|rate|increase|histogram_quantile|max|min_over_time|label_values|and|or|offset|by)$/
 /** Labels that Prometheus adds to every series. */
 const ADDED = ['job', 'instance']
 /** What an expression selects: the metrics with their matchers, and the labels that it groups by. */
@@ -149,6 +150,8 @@ t.test(
       TodoApiPoolTooSmall: [['database_pool_connections{state="waiting"}', '3x60']],
       TodoApiDeniedWrites: [['database_denied_writes_total', '0x55 1x5']],
       TodoApiPasswordQueue: [['password_queue_length', '30x60']],
+      TodoApiMailsWait: [['mail_queue_oldest_seconds', '0+60x60']],
+      TodoApiMailsGivenUp: [['mail_attempts_total{outcome="given_up"}', '0+1x60']],
       TodoApiEventLoopLag: [['nodejs_eventloop_lag_mean_seconds', '0.2x60']],
     }
     const name = (metric: string) =>

@@ -5,7 +5,8 @@ import t, { type Test } from 'tap'
 import { createApp, password } from '../../support/app.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
-import { freePort, needs, startProgram } from '../../support/external-programs.ts'
+import { needs, startProgram } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { readBlocks } from '../../support/markdown.ts'
 
 // Runs the configurations of docs/reverse-proxy.md: only ports, names and paths are others here.

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createApp, signUp } from '../../support/app.ts'
 import { cloneDatabase } from '../../support/clone-database.ts'
-import { freePort } from '../../support/external-programs.ts'
+import { freePort } from '../../support/free-port.ts'
 import { JWT_SECRET, start } from '../../support/service-process.ts'
 import { until } from '../../support/until.ts'
 
