@@ -652,6 +652,8 @@ CREATE FUNCTION app.operate_on_user(command text, user_email_folded text, reset_
 declare
   known uuid;
   new_kind text;
+  -- Made outside of the update: Citus refuses functions there that return something else each time.
+  hash_tail constant text := replace(gen_random_uuid()::text, '-', '');
 begin
   -- Locked, so that no login opens a session that survives.
   select u.id into known
@@ -671,7 +673,7 @@ begin
     when 'reset-password' then
       -- A hash that no password has. It keeps the salt, so that a login still takes the same time.
       update identity.credentials c
-      set password_hash = left(c.password_hash, 29) || left(replace(gen_random_uuid()::text, '-', ''), 31)
+      set password_hash = left(c.password_hash, 29) || left(hash_tail, 31)
       where c.user_id = known;
       delete from identity.mail_tokens t where t.user_id = known and t.purpose <> 'undo_email';
       update identity.mails m set next_attempt_at = null
