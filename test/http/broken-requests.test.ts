@@ -122,9 +122,15 @@ t.test('takes the same requests when they are clear', async (t) => {
 })
 
 t.test('refuses to be a proxy, and to show a request', async (t) => {
-  t.equal(await send(`CONNECT elsewhere.example:443 HTTP/1.1\r\n${HOST}\r\n${INNER}`), '')
-  t.same(statuses(await send(`TRACE /health HTTP/1.1\r\n${HOST}\r\n`)), [405])
-  t.same(statuses(await send(`OPTIONS * HTTP/1.1\r\n${HOST}\r\n`)), [404])
+  const lines = ['CONNECT elsewhere.example:443 HTTP/1.1', 'TRACE /health HTTP/1.1', 'OPTIONS * HTTP/1.1']
+  const [connected, ...others] = await Promise.all(
+    lines.map((line) => send(`${line}\r\n${HOST}\r\n${INNER}`)),
+  )
+  t.equal(connected, '')
+  t.same(others.map(statuses), [
+    [405, 200],
+    [404, 200],
+  ])
 })
 
 t.test('closes a request that stalls, in its headers or its body', async (t) => {
