@@ -23,9 +23,8 @@ function toAsciiDomain(domain: string): string {
 
 /** Checks the schema format `idn-email`. */
 export function isEmail(text: string): boolean {
-  if (text.length > MAX_UNITS) return true
   const { local, domain } = split(text)
-  return LOCAL.test(local) && ASCII_DOMAIN.test(toAsciiDomain(domain))
+  return text.length > MAX_UNITS || (LOCAL.test(local) && ASCII_DOMAIN.test(toAsciiDomain(domain)))
 }
 
 /**

@@ -101,7 +101,7 @@ export function readError(bytes: Buffer, start: number, end: number): DatabaseEr
   const sent = new Map<string, string>()
   for (const field of bytes.toString('utf8', start, end).split('\0'))
     sent.set(field.charAt(0), field.slice(1))
-  const error = new DatabaseError(sent.get('M') ?? '', end - start, 'error')
+  const error = new DatabaseError(`${sent.get('M')}`, end - start, 'error')
   for (const [letter, name] of Object.entries(fields)) if (sent.has(letter)) error[name] = sent.get(letter)
   return error
 }

@@ -148,7 +148,6 @@ export function createPool(config: Config): Pool {
     let connection: Connection | undefined
     let timer: NodeJS.Timeout | undefined
     let isSuspect = false
-    let start = 0
     const abortSoon = () => {
       clearTimeout(timer)
       timer = setTimeout(() => connection?.abort(), DISCONNECT_GRACE_MS)
@@ -157,12 +156,12 @@ export function createPool(config: Config): Pool {
       connection = await acquire(user)
       if (signal?.aborted) throw unavailable()
       if (signal) workOf(signal).add(abortSoon)
-      start = performance.now()
+      const start = performance.now()
       timer = setTimeout(connection.abort, deadline)
-      return await untilLost(connection, use)
-    } catch (error) {
-      isSuspect = isUnexpected(error, performance.now() - start >= config.STATEMENT_TIMEOUT_MS)
-      throw error
+      return await untilLost(connection, use).catch((error) => {
+        isSuspect = isUnexpected(error, performance.now() - start >= config.STATEMENT_TIMEOUT_MS)
+        throw error
+      })
     } finally {
       clearTimeout(timer)
       if (connection) {

@@ -44,8 +44,7 @@ export default fp<{ config: Config }>(
         redis ? `${name}:${createHash('sha256').update(key(request)).digest('base64url')}` : key(request)
       const count = createCounter({ max: quota, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })
       return async (request: FastifyRequest, reply: FastifyReply) => {
-        const used = await count(request)
-        if (used.isAllowed) return
+        const used = (await count(request)) as Counted
         add(reply, 'ratelimit-policy', `"${name}";q=${quota};w=${WINDOW_SECONDS}`)
         add(reply, 'ratelimit', `"${name}";r=${used.remaining};t=${used.ttlInSeconds}`)
         if (used.isExceeded)
@@ -62,10 +61,10 @@ export default fp<{ config: Config }>(
       login: limiter('login', config.RATE_LIMIT_LOGIN, clientKey),
       none: undefined,
     }
-    // With a bearer token, that names the user.
+    // The user is named by the bearer token, or else by the body.
     const perAccount = limiter('login_account', config.RATE_LIMIT_LOGIN_ACCOUNT, (request) => {
-      const { email = '' } = (request.body ?? {}) as { email?: string }
-      return `${clientKey(request)} ${request.credential?.user_id ?? foldEmail(email)}`
+      const account = request.credential?.user_id ?? foldEmail((request.body as { email: string }).email)
+      return `${clientKey(request)} ${account}`
     })
 
     app.addHook('onRequest', (request, reply, done) => {
@@ -81,6 +80,8 @@ export default fp<{ config: Config }>(
 )
 
 type CreateCounter = FastifyInstance['createRateLimit']
+/** What a counter returns: without an allow list, every request is counted. */
+type Counted = Exclude<Awaited<ReturnType<ReturnType<CreateCounter>>>, { isAllowed: true }>
 
 /** Registers the plugin with a store of its own. */
 async function createCounters(app: FastifyInstance, store: RateLimitPluginOptions): Promise<CreateCounter> {

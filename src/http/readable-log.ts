@@ -10,9 +10,13 @@ const HIDDEN = 'pid,hostname,method,route,status,ms,statements,db_ms,user_id'
  * Makes the log readable on a terminal; in production and elsewhere it stays JSON.
  * @returns the destination of the log: lines that pino writes are formatted by pino-pretty, a development dependency
  */
-export async function makeReadable(out: Terminal, { NODE_ENV }: Config): Promise<NodeJS.WritableStream> {
+export async function makeReadable(
+  out: Terminal,
+  { NODE_ENV }: Config,
+  importFormatter = () => import('pino-pretty'),
+): Promise<NodeJS.WritableStream> {
   if (!out.isTTY || NODE_ENV === 'production') return out
-  const pretty = await import('pino-pretty').catch(() => undefined)
+  const pretty = await importFormatter().catch(() => undefined)
   if (!pretty) return out
   const format = pretty.prettyFactory({
     colorize: out.hasColors(),

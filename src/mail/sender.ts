@@ -46,7 +46,7 @@ export async function sendMail(
 export const addressOf = (from: string): string => /<([^<>]+)>\s*$/.exec(from)?.[1] ?? from.trim()
 
 /** The Message-ID is the same in every attempt, so that a mail that arrives twice can be recognised. */
-function compose(
+async function compose(
   { id, recipient, created_at }: QueuedMail,
   { subject, text, html }: RenderedMail,
   from: string,
@@ -65,10 +65,5 @@ function compose(
     disableFileAccess: true,
     disableUrlAccess: true,
   })
-  return new Promise((resolve, reject) => {
-    composer.compile().build((error, content) => {
-      if (error || !content) return reject(error)
-      resolve({ id, from: sender, to: recipient, content })
-    })
-  })
+  return { id, from: sender, to: recipient, content: await composer.compile().build() }
 }

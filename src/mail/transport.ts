@@ -50,7 +50,8 @@ function sendBySmtp(url: URL, message: Message, options: TransportOptions): Prom
   const connection = new SMTPConnection({
     // Without the brackets of an IPv6 address.
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port || undefined,
+    // Without a port it is 0, and the default of the protocol is used.
+    port: Number(url.port),
     secure,
     requireTLS: !secure && !unencrypted,
     ignoreTLS: unencrypted,

@@ -46,6 +46,18 @@ t.test('keeps the password as a bcrypt hash of the configured cost', async (t) =
   t.match(row?.password_hash, /^\$2b\$04\$/)
 })
 
+t.test('refuses a locked user the login, once the password is right', async (t) => {
+  const { email } = await signUp(app)
+  const login = (secret: string) => post('/login', { email, password: secret })
+  const operate = (command: string) =>
+    database.admin`select app.operate_on_user(${command}, ${email}, null, gen_random_uuid())`
+  await operate('lock')
+  problem(t, await login(password), 403, 'account_locked')
+  problem(t, await login('another password'), 401, 'invalid_credentials')
+  await operate('unlock')
+  t.equal((await login(password)).statusCode, 200)
+})
+
 t.test('logs in regardless of the case of the email', async (t) => {
   const { email } = await signUp(app)
   const answer = await post('/login', { email: email.toUpperCase(), password })

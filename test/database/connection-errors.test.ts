@@ -2,6 +2,7 @@ import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { describeCause, explainConnectionError } from '../../src/database/connection-errors.ts'
 import { createDatabase } from '../../src/database/database.ts'
+import { READ_ONLY_SERVER } from '../../src/database/server-state.ts'
 import { findReadinessFaults } from '../../src/service/readiness.ts'
 import { createApp, problem, testing } from '../support/app.ts'
 import { checkSentence, listFaultyUrls } from '../support/faulty-urls.ts'
@@ -32,6 +33,7 @@ t.test('explains causes that the test server cannot produce', async (t) => {
     '28000',
     '42501',
     '53300',
+    READ_ONLY_SERVER,
     'DEPTH_ZERO_SELF_SIGNED_CERT',
     'ERR_TLS_CERT_ALTNAME_INVALID',
   ])

@@ -80,6 +80,29 @@ t.test('rejects a waiting request when there is no new connection either', async
   }
 })
 
+t.test('rejects a waiting request when a closed connection cannot be replaced', async (t) => {
+  const proxy = await startProxy(t, database.url)
+  const opened = open({ DATABASE_URL: proxy.url, DATABASE_POOL_SIZE: '2' })
+  const { result, finish } = await hold(opened)
+  let fail: (() => void) | undefined
+  const failing = opened.withoutUser(async (tx) => {
+    await tx`select 1`
+    await new Promise<void>((resolve) => (fail = resolve))
+    return tx`select no_such_column`
+  })
+  failing.catch(() => {})
+  await until('both connections are in use', () => fail !== undefined)
+  const waiting = opened.withoutUser((tx) => tx`select 1`)
+  waiting.catch(() => {})
+  await until('the request waits', () => opened.stats().waiting === 1)
+  proxy.target = 'postgres://127.0.0.1:1'
+  fail?.()
+  await t.rejects(failing, { code: '42703' })
+  await t.rejects(waiting, { code: 'unavailable' })
+  finish()
+  t.match(await result, [{}], 'the other connection is not affected')
+})
+
 t.test('reports faults of the database as 503, without internals', async (t) => {
   const proxy = await startProxy(t, database.url)
   const behind = await createApp(t, proxy, {

@@ -15,6 +15,7 @@ import {
   row,
   startFake,
 } from '../support/fake-postgres.ts'
+import { until } from '../support/until.ts'
 
 const { app, database } = await setUp(t)
 const user = await signUp(app)
@@ -149,7 +150,24 @@ t.test('does not reuse a connection that is still in a transaction', async (t) =
   t.equal(connections, 2)
 })
 
-t.test('ignores notices, notifications and parameter changes', async (t) => {
+t.test('destroys a connection on which the server sends something between statements', async (t) => {
+  for (const unexpected of [
+    message('S', 'TimeZone', 'Europe/Berlin'),
+    fault('57P01', 'FATAL'),
+    complete('SELECT 1'),
+  ]) {
+    const url = await startFake(t, (_, connection) =>
+      connection > 0 ? [...one('good'), ready()] : [...one('a'), ready(), unexpected],
+    )
+    const opened = open(url)
+    // The message may arrive before the connection is released.
+    await opened.withoutUser(select).catch((error) => t.equal(error.code, 'unavailable'))
+    await until('the connection is closed', () => opened.stats().idle === 0)
+    t.same(await opened.withoutUser(select), [{ x: 'good' }])
+  }
+})
+
+t.test('ignores notices and notifications', async (t) => {
   const beside = [
     fault('01000', 'WARNING', 'N'),
     message('A', Buffer.from([0, 0, 0, 7]), 'channel', 'payload'),

@@ -54,6 +54,25 @@ t.test('stops the statement of a client that disconnects', async (t) => {
   await leavesNothing(t, opened)
 })
 
+t.test('sends nothing for a client that disconnects while its request waits for a connection', async (t) => {
+  const opened = open()
+  const { result, finish } = await hold(opened)
+  const client = new AbortController()
+  let isRun = false
+  const run = async () => {
+    isRun = true
+  }
+  const waiting = opened.withUser(credential, 'read only', run, { signal: client.signal })
+  waiting.catch(() => {})
+  await until('the request waits', () => opened.stats().waiting === 1)
+  client.abort()
+  finish()
+  await t.rejects(waiting, { code: 'unavailable' })
+  t.notOk(isRun)
+  t.equal((await result).length, 1)
+  await leavesNothing(t, opened)
+})
+
 t.test('stops bulk work at its deadline', async (t) => {
   const opened = open()
   const asleep = (tx: Tx) => tx`select pg_sleep(600)`

@@ -3,24 +3,25 @@ import t from 'tap'
 import features from '../../src/http/features.ts'
 import { setUp } from '../support/app.ts'
 
+const { app, database } = await setUp(t)
+
 t.test('refuses a feature whose rows would be missing from the export', async (t) => {
-  const app = Fastify()
-  await app.register(features)
-  app.addFeature({ name: 'early', description: '', exports: {} })
-  app.takeExports()
-  app.addFeature({ name: 'without rows', description: '' })
+  const bare = Fastify()
+  await bare.register(features)
+  bare.addFeature({ name: 'early', description: '', exports: {} })
+  bare.takeExports()
+  bare.addFeature({ name: 'without rows', description: '' })
   t.throws(
-    () => app.addFeature({ name: 'late', description: '', exports: {} }),
+    () => bare.addFeature({ name: 'late', description: '', exports: {} }),
     /Register late before account, which exports its rows/,
   )
   t.same(
-    app.features.map(({ name }) => name),
+    bare.features.map(({ name }) => name),
     ['early', 'without rows'],
   )
 })
 
 t.test('every tag of an operation is a registered feature', async (t) => {
-  const { app } = await setUp(t)
   const names = app.features.map(({ name }) => name)
   t.equal(new Set(names).size, names.length, 'each once')
   for (const [path, operations] of Object.entries(app.swagger().paths ?? {}))
@@ -29,7 +30,6 @@ t.test('every tag of an operation is a registered feature', async (t) => {
 })
 
 t.test('the export has a member for every table of the public schema that a user owns', async (t) => {
-  const { app, database } = await setUp(t)
   const tables = await database.admin<{ name: string }[]>`
     select relname as name from pg_class join pg_attribute on attrelid = pg_class.oid
     where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and attname = 'user_id'`

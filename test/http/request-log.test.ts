@@ -83,4 +83,8 @@ t.test('writes readable lines on a terminal, and JSON elsewhere and in productio
   const production = { NODE_ENV: 'production', BCRYPT_COST: '10' }
   for (const json of [await log(false), await log(true, production)])
     t.match(JSON.parse(json.split('\n')[0] ?? ''), { msg: 'request', status: 404 })
+  const terminal = Object.assign(new PassThrough(), { isTTY: true, hasColors: () => false })
+  const config = loadConfig({ ...testing, DATABASE_URL: database.url })
+  const fail = () => Promise.reject(new Error('not found'))
+  t.equal(await makeReadable(terminal, config, fail), terminal, 'JSON too without pino-pretty')
 })

@@ -179,10 +179,14 @@ t.test('cuts the connection to a server that never answers, or answers byte by b
   }
 })
 
-t.test('tries again when the server refuses connections, or the login', async (t) => {
+t.test('tries again when the server refuses or closes connections, or refuses the login', async (t) => {
   const { port } = await startSmtpServer(t, { onAuth: (_auth, _session, done) => done(new Error('wrong')) })
-  for (const url of [`smtp://user:wrong@127.0.0.1:${port}`, 'smtp://127.0.0.1:1']) {
-    const app = await createMailer(t, url)
+  const closes = createServer((socket) => socket.end())
+  await new Promise<void>((resolve) => closes.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => closes.close())
+  const { port: closing } = closes.address() as { port: number }
+  for (const address of [`user:wrong@127.0.0.1:${port}`, '127.0.0.1:1', `127.0.0.1:${closing}`]) {
+    const app = await createMailer(t, `smtp://${address}`)
     const user = await queue(app, 'token_created')
     await app.mail.sendDue()
     t.match(await stateOf(user), { attempts: 1, finished: false })

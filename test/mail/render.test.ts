@@ -1,7 +1,7 @@
 import t from 'tap'
 import { cleanDetail, renderMail } from '../../src/mail/render.ts'
 import { addressOf, sendMail } from '../../src/mail/sender.ts'
-import { mailTexts } from '../../src/mail/texts.ts'
+import { mailTexts, tokenOf } from '../../src/mail/texts.ts'
 import type { Message } from '../../src/mail/transport.ts'
 
 const content = {
@@ -22,6 +22,7 @@ t.test('renders every kind as text and as HTML without images, scripts or foreig
     t.equal(text.includes('When: 2026-11-25 12:34 UTC'), url === undefined, kind)
   }
   t.throws(() => renderMail({ ...content, kind: 'toString' }), /no text/)
+  t.equal(tokenOf('toString'), undefined)
 })
 
 t.test('shows what others chose without links or markup', async (t) => {

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import type { Client } from 'pg'
 import t from 'tap'
 import { cancelStatement } from '../../src/database/connection.ts'
+import { watchServerState } from '../../src/database/server-state.ts'
+import { findTransportFault } from '../../src/database/transport.ts'
 import { freePort } from '../support/free-port.ts'
 
 // PostgreSQL manual, 54.7: length 16, code 80877102, process, secret.
@@ -50,4 +52,39 @@ t.test('sends no cancel request without a process ID, and ignores a server that 
   await new Promise((resolve) => setTimeout(resolve, 100))
   t.equal(asked, 0)
   server.close()
+})
+
+t.test('refuses a server that reports to be read-only, and still is', async (t) => {
+  for (const parameterName of ['in_hot_standby', 'default_transaction_read_only'])
+    for (const isReadOnly of [true, false]) {
+      const wire = new EventEmitter()
+      const check = watchServerState(wire, async () => isReadOnly)
+      wire.emit('parameterStatus', { parameterName, parameterValue: 'on' })
+      if (isReadOnly) await t.rejects(check(), { code: '25006' })
+      else await t.resolves(check(), 'a pooler repeats an old report')
+    }
+})
+
+t.test('does not ask a server that reports nothing of the kind', async (t) => {
+  const wire = new EventEmitter()
+  const check = watchServerState(wire, () => Promise.reject(new Error('asked')))
+  wire.emit('parameterStatus', { parameterName: 'in_hot_standby', parameterValue: 'off' })
+  wire.emit('parameterStatus', { parameterName: 'standard_conforming_strings', parameterValue: 'on' })
+  await t.resolves(check())
+})
+
+t.test('warns about a connection to another host without verified TLS', async (t) => {
+  const bare = 'postgres://todo_login:s3cret@db.example/todo'
+  for (const url of [bare, `${bare}?sslmode=disable`, 'postgres://u:s3cret@192.0.2.1/x'])
+    t.match(
+      findTransportFault(url),
+      /^The connection to the database server \S+ is not encrypted: add sslmode=/,
+    )
+  t.match(findTransportFault(`${bare}?sslmode=no-verify`), /does not verify the certificate of the server: /)
+  t.notMatch(findTransportFault(bare), 's3cret')
+  const safe = ['localhost', '127.0.0.1', '[::1]', '%2Frun%2Fpostgresql'].map(
+    (host) => `postgres://u@${host}/x`,
+  )
+  for (const url of [...safe, 'postgres:///x?host=/run/postgresql', `${bare}?sslmode=verify-full`])
+    t.equal(findTransportFault(url), undefined, url)
 })
