@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { toApiError } from '../../src/http/problems.ts'
 import { findRoleFaults } from '../../src/service/sql.ts'
@@ -15,7 +16,11 @@ const { credential, database, hold, leavesNothing, list, login, open, terminate,
 t.test('returns 503 when its backend is terminated, and works afterwards', async (t) => {
   const opened = open()
   await list(opened)
-  const asleep = opened.withUser(credential, 'read only', (tx) => tx`select pg_sleep(600)`)
+  const asleep = opened.withUser(credential, 'read only', async (tx) => {
+    const first = tx`select pg_sleep(600)`
+    await setImmediate()
+    return Promise.all([first, tx`select 'queued behind it'`])
+  })
   asleep.catch(() => {})
   await terminate(`state = 'active'`)
   await t.rejects(asleep, { code: 'unavailable' })

@@ -4,6 +4,7 @@ import { createApp, problem, setUp } from '../support/app.ts'
 import { cloneDatabase, type TestDatabase } from '../support/clone-database.ts'
 
 const { app, database } = await setUp(t)
+const SECURITY_TXT = '/.well-known/security.txt'
 
 t.test('reports liveness without a database query', async (t) => {
   const lost = await createApp(t, { url: 'postgres://nobody:x@127.0.0.1:1/none' })
@@ -141,4 +142,38 @@ t.test('is not ready when it is about to close, and keeps no connection for a ne
   const alive = await app.inject('/health')
   t.equal(alive.statusCode, 200)
   t.equal(alive.headers.connection, 'close')
+})
+
+t.test('names the contact for vulnerabilities (RFC 9116)', async (t) => {
+  const now = () => Date.UTC(2026, 10, 25)
+  const { app } = await setUp(t, { SECURITY_CONTACT: 'mailto:security@example.com' }, { now })
+  const answer = await app.inject({ url: SECURITY_TXT, headers: { accept: 'text/plain' } })
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.headers['content-type'], 'text/plain; charset=utf-8')
+  t.equal(
+    answer.body,
+    'Contact: mailto:security@example.com\nExpires: 2027-05-24T00:00:00.000Z\nPreferred-Languages: en\n',
+  )
+  problem(t, await app.inject({ method: 'POST', url: SECURITY_TXT }), 405, 'method_not_allowed')
+})
+
+t.test('returns 404 when no contact is configured', async (t) => {
+  problem(t, await app.inject(SECURITY_TXT), 404, 'not_found')
+})
+
+t.test('has no account before someone registers', async (t) => {
+  t.same([...(await database.admin`select * from users`)], [])
+})
+
+t.test('serves files of the explorer only, and lists no folder', async (t) => {
+  t.equal((await app.inject('/docs/static/theme/mark.svg')).statusCode, 200)
+  for (const path of [
+    ...['/.git/config', '/.env', '/package.json', '/src/app.ts', '/docs/static/.env', '/docs/static/theme/'],
+    ...['/docs/static/../package.json', '/docs/static/%2e%2e/package.json', '/docs/static/..%2fpackage.json'],
+    ...['/docs/static/..%5cpackage.json', '/docs/guide/..%2f..%2fpackage', '/docs/guide/%2fetc%2fpasswd'],
+  ]) {
+    const { statusCode, body } = await app.inject(path)
+    t.ok([400, 404].includes(statusCode), `${path}: ${statusCode}`)
+    t.notMatch(body, /todo-api"|root:/, path)
+  }
 })
