@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -13,7 +14,7 @@ import { type Cell, grantEverything, tryFunctions, tryTable } from './table.ts'
 
 // Weakens the migrated database one step at a time, and runs the tests of the rights, the functions, the policy table
 // and the attacks on each mutant, and if none of these fails, those of isolation over HTTP. Exit code 1 when all pass on
-// a mutant, or when the README has another number.
+// a mutant, or when the README has another number. With MUTATION_SHARE=3 it tries every third mutant, from a random one on.
 
 const firstFailure = async (cells: AsyncGenerator<Cell>): Promise<string | undefined> => {
   for await (const { name, expected, actual } of cells)
@@ -65,7 +66,10 @@ async function main(): Promise<boolean> {
   const original = await makeClone()
   await insertRows(original.admin)
   const nameOf = (url: string) => new URL(url).username
-  const mutants = await listMutants(original.admin, nameOf(original.ownerUrl), nameOf(original.url))
+  const share = Number(process.env.MUTATION_SHARE || 1)
+  const first = randomInt(share)
+  const all = await listMutants(original.admin, nameOf(original.ownerUrl), nameOf(original.url))
+  const mutants = all.filter((_, index) => index % share === first)
   await original.admin.end()
   const failure = await findFailure({ name: '', apply: 'select' }, original.name)
   if (failure) throw new Error(`The tests fail without a mutant: ${failure}`)
@@ -86,7 +90,7 @@ async function main(): Promise<boolean> {
 
   const result = `${killed} of ${mutants.length} killed`
   console.log(`\n${result}.`)
-  const isInReadme = readFileSync('README.md', 'utf8').includes(result)
+  const isInReadme = share > 1 || readFileSync('README.md', 'utf8').includes(result)
   if (!isInReadme) console.log('The README has another number.')
   return isInReadme && killed === mutants.length
 }
